@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* On Windows: warns about functions that a driver should not use. Nothing to do here. */
+#pragma once

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* The other spelling. */
+#pragma once
+
+#include "fltKernel.h"

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the simulator knows about the thread it runs on: its IRQL, whom it impersonates, which
+ * filter's code it is in, and the request whose end would end its waits.
+ *
+ * The dispatcher saves the state, sets it around each callback, and puts it back; everything else
+ * only reads it. It is plain thread-local data: no locks.
+ */
+#pragma once
+
+#include <fltKernel.h>
+
+struct fm_cancel;
+
+struct fm_thread {
+        KIRQL irql;
+        PETHREAD thread;          /* the requestor whose I/O this thread carries; NULL: the thread itself */
+        struct fm_cancel *cancel; /* of the request being carried, or NULL; borrowed */
+        const char *filter;       /* name of the filter whose callback runs here, or NULL; borrowed */
+        void *top_level_irp;      /* IoGetTopLevelIrp() */
+        unsigned spin_locks_held;
+        unsigned critical_regions; /* KeEnterCriticalRegion() depth */
+        struct fm_seh_frame *seh; /* innermost try block */
+};
+
+struct fm_thread *fm_thread_self(void);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Misuse that would crash or hang Windows, reported by name.
+ *
+ * fm_violation() logs the filter whose callback runs on this thread, the rule, the text and a
+ * backtrace; then it ends the process (bug check) or goes on, as the options say. It returns only
+ * in the second case, so each caller must leave a sane state behind.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* fatal: a violation ends the process (the default is to log it and go on). */
+void fm_verifier_init(bool fatal);
+
+/* rule: a short stable name in kebab-case such as "context-leak". */
+void fm_violation(const char *rule, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* How many violations were reported so far; for tests and for the exit status of "fltsim run". */
+uint64_t fm_violation_count(void);
+
+/* Says once for each text that the simulator does not have it. what: a constant. */
+void fm_not_supported(const char *what);
+
+/* A state from which nothing can go on: logs like fm_violation() and aborts. code: a Windows bug check code. */
+G_NORETURN void fm_bugcheck(uint32_t code, const char *format, ...) G_GNUC_PRINTF(2, 3);

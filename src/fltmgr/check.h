@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks at the door of Flt functions: misuse that Windows would answer with a bug check or a deadlock is reported,
+ * then answered as well as can be.
+ */
+#pragma once
+
+#include <fltKernel.h>
+#include <stdbool.h>
+
+#include "fltmgr/operation.h"
+#include "nt/ke.h"
+#include "nt/log.h"
+#include "nt/thread.h"
+#include "nt/verifier.h"
+
+/* Says once that something is not there. */
+#define fm_log_unsupported(function, why)                                                                 \
+        do {                                                                                              \
+                static _Atomic bool said_;                                                                \
+                                                                                                          \
+                if (!atomic_exchange_explicit(&said_, true, memory_order_relaxed))                        \
+                        fm_log(FM_LOG_WARNING, "fltmgr", "%s is not supported: %s", (function), (why));   \
+        } while (0)
+
+static inline bool fm_data_is_post(const FLT_CALLBACK_DATA *data)
+{
+        return (data->Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) != 0;
+}
+
+/* Open at the bottom: I/O on it makes sense. */
+static inline bool fm_file_is_open(PFILE_OBJECT file)
+{
+        return fm_file_object(file)->fsd_file != NULL;
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts: what filters hang on volumes, instances, files, streams and file objects.
+ *
+ * A context lies behind a header of ours. References: one for whoever holds the pointer, one for the link
+ * to its object. The cleanup callback runs when the last one goes, with no lock held.
+ *
+ * Each linked context is in two lists: its object's (to be found) and its owner's (to be taken back
+ * when the instance or the filter goes). Linking and unlinking holds both locks, owner first; looking
+ * up holds the object's only.
+ */
+#include "fltmgr/manager.h"
+
+#include "nt/verifier.h"
+
+#define CONTEXT_MAGIC 0x43544658 /* "XFTC" */
+
+struct fm_context {
+        uint32_t magic;
+        _Atomic uint32_t refs;
+        PFLT_FILTER filter; /* memory reference */
+        const FLT_CONTEXT_REGISTRATION *registration;
+        FLT_CONTEXT_TYPE type;
+        /* Linked iff list != NULL; guarded by owner->lock and, for the first three, list->lock too. */
+        struct fm_context_list *list;
+        void *owner_object; /* PFLT_INSTANCE or PFLT_FILTER */
+        struct fm_context *next_in_list;
+        struct fm_context_owner *owner;
+        struct fm_context *next_in_owner, **link_in_owner;
+        /* Set once before it is first linked, never cleared: where to find the owner's lock. */
+        _Atomic(struct fm_context_owner *) last_owner;
+        void *body[] __attribute__((aligned(16)));
+};
+
+static struct fm_context *from_body(PFLT_CONTEXT body)
+{
+        struct fm_context *context = body ? CONTAINING_RECORD(body, struct fm_context, body) : NULL;
+
+        if (context && context->magic == CONTEXT_MAGIC)
+                return context;
+        fm_violation("context", "%p is not a context", body);
+        return NULL;
+}
+
+static void context_ref(struct fm_context *context)
+{
+        atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
+}
+
+static void context_free(struct fm_context *context)
+{
+        PFLT_FILTER filter = context->filter;
+        const FLT_CONTEXT_REGISTRATION *registration = context->registration;
+        struct fm_callback_scope scope;
+
+        fm_callback_enter(&scope, filter, "ContextCleanup", fm_thread_self()->thread, fm_thread_self()->cancel);
+        if (registration->ContextCleanupCallback)
+                registration->ContextCleanupCallback(context->body, context->type);
+        fm_callback_leave(&scope);
+        context->magic = 0;
+        free(context);
+        atomic_fetch_sub(&filter->contexts_alive, 1);
+        fm_rundown_release(&filter->object.rundown);
+        fm_flt_object_unref(filter);
+}
+
+static void context_unref(struct fm_context *context)
+{
+        uint32_t before = atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel);
+
+        if (before == 1)
+                context_free(context);
+}
+
+void fm_context_list_init(struct fm_context_list *list)
+{
+        pthread_mutex_init(&list->lock, NULL);
+        list->first = NULL;
+}
+
+void fm_context_owner_init(struct fm_context_owner *owner)
+{
+        pthread_mutex_init(&owner->lock, NULL);
+        owner->first = NULL;
+        owner->closed = false;
+}
+
+void fm_context_owner_deinit(struct fm_context_owner *owner)
+{
+        pthread_mutex_destroy(&owner->lock);
+}
+
+static struct fm_context *find_locked(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type)
+{
+        for (struct fm_context *context = list->first; context; context = context->next_in_list)
+                if (context->owner_object == owner_object && context->type == type)
+                        return context;
+        return NULL;
+}
+
+/* Both locks held. The link's reference passes to the caller. */
+static void unlink_locked(struct fm_context *context)
+{
+        struct fm_context **place = &context->list->first;
+
+        while (*place != context)
+                place = &(*place)->next_in_list;
+        *place = context->next_in_list;
+        context->list = NULL;
+        context->owner_object = NULL;
+
+        *context->link_in_owner = context->next_in_owner;
+        if (context->next_in_owner)
+                context->next_in_owner->link_in_owner = context->link_in_owner;
+        context->owner = NULL;
+}
+
+static void link_locked(struct fm_context *context, struct fm_context_list *list, struct fm_context_owner *owner,
+                        void *owner_object)
+{
+        context_ref(context);
+        context->list = list;
+        context->owner_object = owner_object;
+        context->next_in_list = list->first;
+        list->first = context;
+        context->owner = owner;
+        context->next_in_owner = owner->first;
+        context->link_in_owner = &owner->first;
+        if (owner->first)
+                owner->first->link_in_owner = &context->next_in_owner;
+        owner->first = context;
+}
+
+/* Unlinks it if it is still linked and drops the link's reference. The caller has a reference. */
+static bool unlink_context(struct fm_context *context)
+{
+        struct fm_context_owner *owner = atomic_load(&context->last_owner);
+        bool was_linked = false;
+
+        if (!owner)
+                return false;
+        pthread_mutex_lock(&owner->lock);
+        if (context->list && context->owner == owner) {
+                struct fm_context_list *list = context->list;
+
+                pthread_mutex_lock(&list->lock);
+                unlink_locked(context);
+                pthread_mutex_unlock(&list->lock);
+                was_linked = true;
+        }
+        pthread_mutex_unlock(&owner->lock);
+        if (was_linked)
+                context_unref(context);
+        return was_linked;
+}
+
+void fm_context_list_deinit(struct fm_context_list *list)
+{
+        for (;;) {
+                struct fm_context *context;
+
+                pthread_mutex_lock(&list->lock);
+                context = list->first;
+                if (context)
+                        context_ref(context);
+                pthread_mutex_unlock(&list->lock);
+                if (!context)
+                        break;
+                unlink_context(context);
+                context_unref(context);
+        }
+        pthread_mutex_destroy(&list->lock);
+}
+
+void fm_context_owner_close(struct fm_context_owner *owner)
+{
+        for (;;) {
+                struct fm_context *context;
+
+                pthread_mutex_lock(&owner->lock);
+                owner->closed = true;
+                context = owner->first;
+                if (context)
+                        context_ref(context);
+                pthread_mutex_unlock(&owner->lock);
+                if (!context)
+                        return;
+                unlink_context(context);
+                context_unref(context);
+        }
+}
+
+static struct fm_context_owner *owner_of(void *owner_object)
+{
+        return ((struct fm_flt_object *)owner_object)->kind == FM_FLT_FILTER ? &((PFLT_FILTER)owner_object)->owned :
+                                                                               &((PFLT_INSTANCE)owner_object)->owned;
+}
+
+NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,
+                        FLT_SET_CONTEXT_OPERATION operation, PFLT_CONTEXT new_context, PFLT_CONTEXT *old_context)
+{
+        struct fm_context_owner *owner = owner_of(owner_object);
+        struct fm_context *context = from_body(new_context);
+        struct fm_context *old, *dropped = NULL;
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (old_context)
+                *old_context = NULL;
+        if (!context || context->type != type ||
+            (operation != FLT_SET_CONTEXT_REPLACE_IF_EXISTS && operation != FLT_SET_CONTEXT_KEEP_IF_EXISTS))
+                return STATUS_INVALID_PARAMETER;
+
+        pthread_mutex_lock(&owner->lock);
+        pthread_mutex_lock(&list->lock);
+        old = find_locked(list, owner_object, type);
+        if (owner->closed) {
+                status = STATUS_FLT_DELETING_OBJECT;
+        } else if (context->list) {
+                status = STATUS_FLT_CONTEXT_ALREADY_LINKED;
+        } else if (old && operation == FLT_SET_CONTEXT_KEEP_IF_EXISTS) {
+                status = STATUS_FLT_CONTEXT_ALREADY_DEFINED;
+                if (old_context) {
+                        context_ref(old);
+                        *old_context = old->body;
+                }
+        } else {
+                if (old) {
+                        unlink_locked(old);
+                        dropped = old;
+                }
+                atomic_store(&context->last_owner, owner);
+                link_locked(context, list, owner, owner_object);
+        }
+        pthread_mutex_unlock(&list->lock);
+        pthread_mutex_unlock(&owner->lock);
+
+        if (dropped && old_context)
+                *old_context = dropped->body; /* with what was the link's reference */
+        else if (dropped)
+                context_unref(dropped);
+        return status;
+}
+
+NTSTATUS fm_context_get(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type, PFLT_CONTEXT *ret)
+{
+        struct fm_context *context;
+
+        *ret = NULL;
+        pthread_mutex_lock(&list->lock);
+        context = find_locked(list, owner_object, type);
+        if (context) {
+                context_ref(context);
+                *ret = context->body;
+        }
+        pthread_mutex_unlock(&list->lock);
+        return context ? STATUS_SUCCESS : STATUS_NOT_FOUND;
+}
+
+NTSTATUS fm_context_delete(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,
+                           PFLT_CONTEXT *old_context)
+{
+        PFLT_CONTEXT found;
+        NTSTATUS status = fm_context_get(list, owner_object, type, &found);
+        struct fm_context *context;
+
+        if (old_context)
+                *old_context = NULL;
+        if (!NT_SUCCESS(status))
+                return status;
+        context = from_body(found);
+        if (!unlink_context(context))
+                status = STATUS_NOT_FOUND; /* somebody else was faster */
+        if (NT_SUCCESS(status) && old_context)
+                *old_context = found;
+        else
+                context_unref(context);
+        return status;
+}
+
+static const FLT_CONTEXT_REGISTRATION *find_registration(PFLT_FILTER filter, FLT_CONTEXT_TYPE type, SIZE_T size)
+{
+        const FLT_CONTEXT_REGISTRATION *registration = filter->registration.ContextRegistration;
+        const FLT_CONTEXT_REGISTRATION *best = NULL;
+
+        for (; registration && registration->ContextType != FLT_CONTEXT_END; registration++) {
+                if (registration->ContextType != type)
+                        continue;
+                if (registration->Size == size)
+                        return registration;
+                if (registration->Size == FLT_VARIABLE_SIZED_CONTEXTS)
+                        best = best ? best : registration;
+                else if ((registration->Flags & FLTFL_CONTEXT_REGISTRATION_NO_EXACT_SIZE_MATCH) &&
+                         registration->Size >= size && (!best || best->Size == FLT_VARIABLE_SIZED_CONTEXTS))
+                        best = registration;
+        }
+        return best;
+}
+
+/*
+ * Allocates a context of a type and size that the filter registered, with one reference. Not linked to anything yet.
+ * IRQL <= APC_LEVEL.
+ *
+ * STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND: no definition fits. STATUS_INVALID_PARAMETER: larger than 65535, or the
+ * pool type of a volume context is not non-paged. STATUS_FLT_DELETING_OBJECT: the filter goes.
+ * Unlike Windows we fill a fixed-size context with a pattern, so that reading it before writing shows; those of
+ * variable size are zeroed. The filter's own Allocate and Free callbacks are not used.
+ */
+NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SIZE_T ContextSize, POOL_TYPE PoolType,
+                            PFLT_CONTEXT *ReturnedContext)
+{
+        const FLT_CONTEXT_REGISTRATION *registration;
+        struct fm_context *context;
+
+        *ReturnedContext = NULL;
+        if (ContextSize > MAXUSHORT || (ContextType == FLT_VOLUME_CONTEXT && (PoolType & 1) != NonPagedPool))
+                return STATUS_INVALID_PARAMETER;
+        registration = find_registration(Filter, ContextType, ContextSize);
+        if (!registration)
+                return STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND;
+        if (!fm_rundown_acquire(&Filter->object.rundown))
+                return STATUS_FLT_DELETING_OBJECT;
+        context = aligned_alloc(16, (sizeof(*context) + ContextSize + 15) & ~(size_t)15);
+        if (!context) {
+                fm_rundown_release(&Filter->object.rundown);
+                return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        memset(context, 0, sizeof(*context));
+        memset(context->body, registration->Size == FLT_VARIABLE_SIZED_CONTEXTS ? 0 : 0xcd, ContextSize);
+        context->magic = CONTEXT_MAGIC;
+        atomic_init(&context->refs, 1);
+        fm_flt_object_ref(Filter);
+        context->filter = Filter;
+        context->registration = registration;
+        context->type = ContextType;
+        atomic_fetch_add(&Filter->contexts_alive, 1);
+        *ReturnedContext = context->body;
+        return STATUS_SUCCESS;
+}
+
+/* One more reference. IRQL <= DISPATCH_LEVEL. */
+VOID FltReferenceContext(PFLT_CONTEXT Context)
+{
+        struct fm_context *context = from_body(Context);
+
+        if (context)
+                context_ref(context);
+}
+
+/* One reference less: each Allocate, Get, Reference and each old context that came back needs one. IRQL <= APC_LEVEL. */
+VOID FltReleaseContext(PFLT_CONTEXT Context)
+{
+        struct fm_context *context = from_body(Context);
+
+        if (!context)
+                return;
+        /* A linked context keeps the link's reference: letting that one go too is the filter's bug. */
+        if (context->list && atomic_load(&context->refs) == 1) {
+                fm_violation("context-over-release", "%s: FltReleaseContext without a reference on %p",
+                             context->filter->name, Context);
+                return;
+        }
+        context_unref(context);
+}
+
+/* Unlinks the context from whatever it is set on. It lives on until its last reference is released. IRQL <= APC_LEVEL. */
+VOID FltDeleteContext(PFLT_CONTEXT Context)
+{
+        struct fm_context *context = from_body(Context);
+
+        if (context)
+                unlink_context(context);
+}
+
+/* The lists a type lives in. NULL: this object can't have such a context (now). */
+static struct fm_context_list *stream_list(PFILE_OBJECT file)
+{
+        struct fm_file_object *object = fm_file_object(file);
+
+        return file && object->stream ? &object->stream->contexts : NULL;
+}
+
+static struct fm_context_list *handle_list(PFILE_OBJECT file)
+{
+        struct fm_file_object *object = fm_file_object(file);
+
+        return file && object->stream ? &object->contexts : NULL;
+}
+
+/*
+ * The Set, Get and Delete functions of each type. IRQL <= APC_LEVEL.
+ *
+ * Set: STATUS_FLT_CONTEXT_ALREADY_DEFINED (KEEP_IF_EXISTS, and there was one: it comes back referenced),
+ * STATUS_FLT_CONTEXT_ALREADY_LINKED, STATUS_FLT_DELETING_OBJECT, STATUS_INVALID_PARAMETER (a context of another type),
+ * STATUS_NOT_SUPPORTED (the file is not opened). Get and Delete: STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED.
+ */
+#define FILE_CONTEXT_FUNCTIONS(name, type, list_of)                                                                \
+        NTSTATUS FltSet##name##Context(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,                            \
+                                       FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,               \
+                                       PFLT_CONTEXT *OldContext)                                                   \
+        {                                                                                                          \
+                struct fm_context_list *list = list_of(FileObject);                                                \
+                                                                                                                   \
+                if (OldContext)                                                                                    \
+                        *OldContext = NULL;                                                                        \
+                return list ? fm_context_set(list, Instance, type, Operation, NewContext, OldContext) :            \
+                              STATUS_NOT_SUPPORTED;                                                                \
+        }                                                                                                          \
+                                                                                                                   \
+        NTSTATUS FltGet##name##Context(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PFLT_CONTEXT *Context)     \
+        {                                                                                                          \
+                struct fm_context_list *list = list_of(FileObject);                                                \
+                                                                                                                   \
+                *Context = NULL;                                                                                   \
+                return list ? fm_context_get(list, Instance, type, Context) : STATUS_NOT_SUPPORTED;                \
+        }                                                                                                          \
+                                                                                                                   \
+        NTSTATUS FltDelete##name##Context(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PFLT_CONTEXT *OldContext) \
+        {                                                                                                          \
+                struct fm_context_list *list = list_of(FileObject);                                                \
+                                                                                                                   \
+                if (OldContext)                                                                                    \
+                        *OldContext = NULL;                                                                        \
+                return list ? fm_context_delete(list, Instance, type, OldContext) : STATUS_NOT_SUPPORTED;          \
+        }
+
+FILE_CONTEXT_FUNCTIONS(Stream, FLT_STREAM_CONTEXT, stream_list)
+FILE_CONTEXT_FUNCTIONS(File, FLT_FILE_CONTEXT, stream_list)
+FILE_CONTEXT_FUNCTIONS(StreamHandle, FLT_STREAMHANDLE_CONTEXT, handle_list)
+
+NTSTATUS FltSetInstanceContext(PFLT_INSTANCE Instance, FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,
+                               PFLT_CONTEXT *OldContext)
+{
+        return fm_context_set(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, Operation, NewContext, OldContext);
+}
+
+NTSTATUS FltGetInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *Context)
+{
+        return fm_context_get(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, Context);
+}
+
+NTSTATUS FltDeleteInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *OldContext)
+{
+        return fm_context_delete(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, OldContext);
+}
+
+NTSTATUS FltSetVolumeContext(PFLT_VOLUME Volume, FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,
+                             PFLT_CONTEXT *OldContext)
+{
+        struct fm_context *context = from_body(NewContext);
+
+        if (!context)
+                return STATUS_INVALID_PARAMETER;
+        return fm_context_set(&Volume->contexts, context->filter, FLT_VOLUME_CONTEXT, Operation, NewContext, OldContext);
+}
+
+NTSTATUS FltGetVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEXT *Context)
+{
+        return fm_context_get(&Volume->contexts, Filter, FLT_VOLUME_CONTEXT, Context);
+}
+
+NTSTATUS FltDeleteVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEXT *OldContext)
+{
+        return fm_context_delete(&Volume->contexts, Filter, FLT_VOLUME_CONTEXT, OldContext);
+}
+
+/*
+ * All contexts of the wanted types in one call; those that are not there are NULL. Release them with
+ * FltReleaseContexts(). Transaction contexts are always NULL here. IRQL <= APC_LEVEL.
+ */
+VOID FltGetContexts(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE DesiredContexts,
+                    PFLT_RELATED_CONTEXTS Contexts)
+{
+        *Contexts = (FLT_RELATED_CONTEXTS){ 0 };
+        if (DesiredContexts & FLT_VOLUME_CONTEXT)
+                FltGetVolumeContext(FltObjects->Filter, FltObjects->Volume, &Contexts->VolumeContext);
+        if (DesiredContexts & FLT_INSTANCE_CONTEXT)
+                FltGetInstanceContext(FltObjects->Instance, &Contexts->InstanceContext);
+        if (DesiredContexts & FLT_FILE_CONTEXT)
+                FltGetFileContext(FltObjects->Instance, FltObjects->FileObject, &Contexts->FileContext);
+        if (DesiredContexts & FLT_STREAM_CONTEXT)
+                FltGetStreamContext(FltObjects->Instance, FltObjects->FileObject, &Contexts->StreamContext);
+        if (DesiredContexts & FLT_STREAMHANDLE_CONTEXT)
+                FltGetStreamHandleContext(FltObjects->Instance, FltObjects->FileObject,
+                                          &Contexts->StreamHandleContext);
+}
+
+/* Releases what FltGetContexts() found. IRQL <= APC_LEVEL. */
+VOID FltReleaseContexts(PFLT_RELATED_CONTEXTS Contexts)
+{
+        PFLT_CONTEXT *all[] = { &Contexts->VolumeContext, &Contexts->InstanceContext,     &Contexts->FileContext,
+                                &Contexts->StreamContext, &Contexts->StreamHandleContext, &Contexts->TransactionContext };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(all); i++)
+                if (*all[i]) {
+                        FltReleaseContext(*all[i]);
+                        *all[i] = NULL;
+                }
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Filters: registration, start, and the way out.
+ *
+ * A filter is a member from FltRegisterFilter() to FltUnregisterFilter(). The registration is copied, so that nothing
+ * of ours points into the image except callbacks.
+ */
+#include "fltmgr/manager.h"
+
+#include "fltmgr/altitude.h"
+#include "fltmgr/loader.h"
+#include "fltmgr/port.h"
+#include "nt/log.h"
+#include "nt/pool.h"
+#include "nt/registry.h"
+#include "nt/unicode.h"
+#include "nt/verifier.h"
+
+/* Size of FLT_REGISTRATION in the oldest version that is still current: everything up to the name provider callbacks. */
+#define OLDEST_REGISTRATION_SIZE offsetof(FLT_REGISTRATION, NormalizeNameComponentExCallback)
+
+static NTSTATUS check_operations(const FLT_OPERATION_REGISTRATION *operations)
+{
+        for (; operations && operations->MajorFunction != IRP_MJ_OPERATION_END; operations++)
+                if (operations->MajorFunction == IRP_MJ_POWER || operations->MajorFunction == IRP_MJ_DEVICE_CHANGE)
+                        return STATUS_INVALID_PARAMETER;
+        return STATUS_SUCCESS;
+}
+
+static FLT_OPERATION_REGISTRATION *copy_operations(PFLT_FILTER filter, const FLT_OPERATION_REGISTRATION *from)
+{
+        FLT_OPERATION_REGISTRATION *copy;
+        unsigned count = 0;
+
+        if (!from)
+                return NULL;
+        while (from[count].MajorFunction != IRP_MJ_OPERATION_END)
+                count++;
+        copy = g_memdup2(from, (count + 1) * sizeof(*copy));
+        for (unsigned i = 0; i < count; i++) {
+                if (copy[i].MajorFunction == IRP_MJ_SHUTDOWN)
+                        copy[i].PostOperation = NULL;
+                filter->callbacks[copy[i].MajorFunction] = &copy[i];
+        }
+        return copy;
+}
+
+static FLT_CONTEXT_REGISTRATION *copy_contexts(const FLT_CONTEXT_REGISTRATION *from)
+{
+        unsigned count = 0;
+
+        if (!from)
+                return NULL;
+        while (from[count].ContextType != FLT_CONTEXT_END)
+                count++;
+        return g_memdup2(from, (count + 1) * sizeof(*from));
+}
+
+static NTSTATUS check_registration(const FLT_REGISTRATION *registration)
+{
+        if (registration->Size < OLDEST_REGISTRATION_SIZE || registration->Size > sizeof(FLT_REGISTRATION))
+                return STATUS_INVALID_PARAMETER;
+        if (registration->Version < FLT_REGISTRATION_VERSION_0200 || registration->Version > FLT_REGISTRATION_VERSION)
+                return STATUS_INVALID_PARAMETER;
+        return check_operations(registration->OperationRegistration);
+}
+
+/* Altitude of the default instance: what orders filters among themselves. NULL: the registry has none. */
+static char *default_altitude(const char *name)
+{
+        static const char *const places[] = { "Parameters\\Instances", "Instances" };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(places); i++) {
+                g_autofree char *key = g_strdup_printf(FM_SERVICES_KEY "\\%s\\%s", name, places[i]);
+                g_autofree char *instance = fm_registry_get_string(key, "DefaultInstance");
+                g_autofree char *subkey = NULL;
+                char *altitude;
+
+                if (!instance)
+                        continue;
+                subkey = g_strdup_printf("%s\\%s", key, instance);
+                altitude = fm_registry_get_string(subkey, "Altitude");
+                if (altitude && fm_altitude_is_valid(altitude))
+                        return altitude;
+                g_free(altitude);
+        }
+        return NULL;
+}
+
+static NTSTATUS insert(PFLT_FILTER filter)
+{
+        unsigned place = 0;
+        NTSTATUS status = STATUS_SUCCESS;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        for (unsigned i = 0; i < fm_manager.filters->len; i++) {
+                PFLT_FILTER other = fm_manager.filters->pdata[i];
+
+                if (other->driver == filter->driver || g_ascii_strcasecmp(other->name, filter->name) == 0)
+                        status = STATUS_FLT_INSTANCE_NAME_COLLISION;
+                if (fm_altitude_compare(other->altitude, filter->altitude) >= 0)
+                        place = i + 1;
+        }
+        if (NT_SUCCESS(status)) {
+                fm_flt_object_ref(filter);
+                g_ptr_array_insert(fm_manager.filters, (gint)place, filter);
+        }
+        pthread_mutex_unlock(&fm_manager.lock);
+        return status;
+}
+
+/*
+ * Makes the driver known as a minifilter. No callback comes before FltStartFiltering(). IRQL PASSIVE_LEVEL.
+ *
+ * STATUS_INVALID_PARAMETER: Size or Version is not one we know, or a major that can't be registered
+ * (IRP_MJ_POWER, IRP_MJ_DEVICE_CHANGE). STATUS_OBJECT_NAME_NOT_FOUND: the service key has no usable Instances data.
+ * STATUS_FLT_INSTANCE_NAME_COLLISION: the driver is registered already (Windows documents no status for it).
+ * The post-operation of IRP_MJ_SHUTDOWN is ignored, as there.
+ */
+NTSTATUS FltRegisterFilter(PDRIVER_OBJECT Driver, const FLT_REGISTRATION *Registration, PFLT_FILTER *RetFilter)
+{
+        g_autofree char *altitude = NULL;
+        char *name;
+        PFLT_FILTER filter;
+        NTSTATUS status;
+
+        if (!Driver || !Registration || !RetFilter)
+                return STATUS_INVALID_PARAMETER;
+        status = check_registration(Registration);
+        if (!NT_SUCCESS(status))
+                return status;
+        name = fm_driver_service_name(Driver);
+        altitude = default_altitude(name);
+        if (!altitude) {
+                g_free(name);
+                return STATUS_OBJECT_NAME_NOT_FOUND;
+        }
+
+        filter = g_new0(struct _FLT_FILTER, 1);
+        fm_flt_object_init(&filter->object, FM_FLT_FILTER);
+        filter->name = name;
+        fm_unicode_string_set(&filter->Name, name);
+        filter->altitude = g_steal_pointer(&altitude);
+        filter->driver = Driver;
+        memcpy(&filter->registration, Registration, Registration->Size);
+        filter->registration.OperationRegistration = copy_operations(filter, Registration->OperationRegistration);
+        filter->registration.ContextRegistration = copy_contexts(Registration->ContextRegistration);
+        filter->instances = g_ptr_array_new();
+        g_queue_init(&filter->ports);
+        fm_context_owner_init(&filter->owned);
+
+        status = insert(filter);
+        if (NT_SUCCESS(status))
+                *RetFilter = filter;
+        fm_flt_object_unref(filter);
+        return status;
+}
+
+/*
+ * Attaches the filter to the volumes there are and lets callbacks begin: they may come before this returns.
+ * IRQL PASSIVE_LEVEL. STATUS_INVALID_PARAMETER when called twice, STATUS_FLT_DELETING_OBJECT during unload.
+ */
+NTSTATUS FltStartFiltering(PFLT_FILTER Filter)
+{
+        g_autoptr(GPtrArray) volumes = g_ptr_array_new_with_free_func(fm_flt_object_unref);
+        NTSTATUS status = STATUS_SUCCESS;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        if (Filter->state == FM_FILTER_UNLOADING)
+                status = STATUS_FLT_DELETING_OBJECT;
+        else if (Filter->state != FM_FILTER_REGISTERED)
+                status = STATUS_INVALID_PARAMETER;
+        else
+                Filter->state = FM_FILTER_STARTED;
+        for (unsigned i = 0; NT_SUCCESS(status) && i < fm_manager.volumes->len; i++) {
+                fm_flt_object_ref(fm_manager.volumes->pdata[i]);
+                g_ptr_array_add(volumes, fm_manager.volumes->pdata[i]);
+        }
+        pthread_mutex_unlock(&fm_manager.lock);
+
+        for (unsigned i = 0; i < volumes->len; i++)
+                fm_instance_attach_automatic(Filter, volumes->pdata[i], FLTFL_INSTANCE_SETUP_AUTOMATIC_ATTACHMENT);
+        return status;
+}
+
+static PFLT_INSTANCE some_instance(PFLT_FILTER filter)
+{
+        PFLT_INSTANCE instance = NULL;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        if (filter->instances->len) {
+                instance = filter->instances->pdata[0];
+                fm_flt_object_ref(instance);
+        }
+        pthread_mutex_unlock(&fm_manager.lock);
+        return instance;
+}
+
+/* What the filter still holds once everything was torn down would hang or corrupt Windows: say so. */
+static void report_leaks(PFLT_FILTER filter)
+{
+        uint64_t contexts = atomic_load(&filter->contexts_alive);
+        uint64_t names = atomic_load(&filter->names_alive);
+        uint64_t data = atomic_load(&filter->data_alive);
+
+        if (contexts)
+                fm_violation("context-leak", "%s: %" G_GUINT64_FORMAT " contexts were never released", filter->name,
+                             contexts);
+        if (names)
+                fm_violation("name-leak", "%s: %" G_GUINT64_FORMAT " file name informations were never released",
+                             filter->name, names);
+        if (data)
+                fm_violation("callback-data-leak", "%s: %" G_GUINT64_FORMAT " callback data were never freed",
+                             filter->name, data);
+}
+
+/*
+ * Ends the filter: no callback starts any more, every instance is torn down, all contexts go, and it waits for
+ * what is outstanding (callbacks, work items, references). Communication ports that are still open are reported
+ * and closed; on Windows they would make this wait for ever. IRQL PASSIVE_LEVEL.
+ */
+VOID FltUnregisterFilter(PFLT_FILTER Filter)
+{
+        FLT_INSTANCE_TEARDOWN_FLAGS reason = fm_driver_unload_is_mandatory(Filter->driver)
+                                                     ? FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD
+                                                     : FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD;
+        PFLT_INSTANCE instance;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        if (Filter->state == FM_FILTER_UNLOADING) {
+                pthread_mutex_unlock(&fm_manager.lock);
+                fm_violation("unregister-twice", "%s: FltUnregisterFilter was called twice", Filter->name);
+                return;
+        }
+        Filter->state = FM_FILTER_UNLOADING;
+        pthread_mutex_unlock(&fm_manager.lock);
+
+        while ((instance = some_instance(Filter))) {
+                fm_instance_teardown(instance, reason);
+                fm_flt_object_unref(instance);
+        }
+        fm_filter_close_ports(Filter);
+        fm_context_owner_close(&Filter->owned);
+        fm_wait_or_report(&Filter->object.rundown, Filter->name, "FltUnregisterFilter");
+        report_leaks(Filter);
+
+        pthread_mutex_lock(&fm_manager.lock);
+        g_ptr_array_remove(fm_manager.filters, Filter);
+        pthread_cond_broadcast(&fm_manager.changed);
+        pthread_mutex_unlock(&fm_manager.lock);
+        fm_flt_object_unref(Filter);
+}
+
+PFLT_FILTER fm_filter_ref_by_name(const char *name)
+{
+        PFLT_FILTER found = NULL;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        for (unsigned i = 0; i < fm_manager.filters->len && !found; i++) {
+                PFLT_FILTER filter = fm_manager.filters->pdata[i];
+
+                if (g_ascii_strcasecmp(filter->name, name) == 0)
+                        found = filter;
+        }
+        if (found)
+                fm_flt_object_ref(found);
+        pthread_mutex_unlock(&fm_manager.lock);
+        return found;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the Filter Manager needs of a file system (an FSD): the bottom of the stack.
+ *
+ * The FSD works from the parameters in op->iopb, as filters left them, and from the FILE_OBJECT in
+ * op->iopb.TargetFileObject. It acts as op->requestor (uid, gid), with no access checks if
+ * op->requestor.kernel.
+ */
+#pragma once
+
+#include "fltmgr/objects.h"
+#include "fltmgr/operation.h"
+
+struct fm_fsd_ops {
+        /* Performs the operation, for every major; sets the result. Synchronous. */
+        void (*dispatch)(struct fm_operation *op);
+        /*
+         * Path of an opened file as it is now, "/a/b", from the volume's root ("/"), or NULL if it has none any more.
+         * malloc'd. Follows renames of the file and of its parents.
+         */
+        char *(*path)(PFILE_OBJECT file);
+        /* Frees fsd_file after CLOSE. */
+        void (*close_file)(PFILE_OBJECT file);
+        /* A new descriptor, open for reading (and writing if asked and possible), of the file's data; negative errno. */
+        int (*open_data)(PFILE_OBJECT file, bool writable);
+};
+
+struct fm_volume_options {
+        const char *mount_point; /* shown as the volume's link; its last component or a drive letter becomes DosName */
+        const char *source;
+        ULONG sector_size; /* 512 */
+        bool read_only;
+};
+
+/*
+ * Adds a volume: filters that are started attach to it (NEWLY_MOUNTED_VOLUME). Returns a memory
+ * reference that belongs to the front end.
+ */
+PFLT_VOLUME fm_volume_new(const struct fm_fsd_ops *fsd, void *fsd_context, const struct fm_volume_options *options,
+                          void (*wanted_changed)(PFLT_VOLUME volume));
+/* Tears down all instances (VOLUME_DISMOUNT), deletes the contexts, forgets the volume, drops the reference. */
+void fm_volume_remove(PFLT_VOLUME volume);

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading and unloading filters: the registry from an INF or a key file, the image by dlopen() with private
+ * symbols, DriverEntry, and FilterUnload.
+ *
+ * A driver is in the list from before DriverEntry until after its image is closed, so that two loads of
+ * one service can't cross. The list lock is never held while filter code runs.
+ */
+#include "fltmgr/loader.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "fltmgr/manager.h"
+#include "nt/inf.h"
+#include "nt/keyfile.h"
+#include "nt/log.h"
+#include "nt/object.h"
+#include "nt/pool.h"
+#include "nt/registry.h"
+#include "nt/status.h"
+#include "nt/unicode.h"
+#include "nt/verifier.h"
+
+#ifndef FM_FILTER_DIR
+#define FM_FILTER_DIR "/usr/local/lib/fltsim/filters"
+#endif
+
+struct driver {
+        DRIVER_OBJECT object;
+        char *name;
+        void *image;
+        UNICODE_STRING registry_path;
+        bool busy;      /* guarded by drivers_lock: being loaded or unloaded */
+        bool mandatory; /* guarded by drivers_lock: of the unload in progress */
+};
+
+static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
+static GQueue drivers = G_QUEUE_INIT;       /* guarded by drivers_lock */
+static GPtrArray *directories;              /* guarded by drivers_lock */
+
+static POBJECT_TYPE driver_type(void)
+{
+        static struct _OBJECT_TYPE type = { .name = "Driver" };
+
+        return &type;
+}
+
+static struct driver *driver_of(PDRIVER_OBJECT object)
+{
+        return CONTAINING_RECORD(object, struct driver, object);
+}
+
+char *fm_driver_service_name(PDRIVER_OBJECT object)
+{
+        return g_strdup(driver_of(object)->name);
+}
+
+bool fm_driver_unload_is_mandatory(PDRIVER_OBJECT object)
+{
+        bool mandatory;
+
+        pthread_mutex_lock(&drivers_lock);
+        mandatory = driver_of(object)->mandatory;
+        pthread_mutex_unlock(&drivers_lock);
+        return mandatory;
+}
+
+void fm_filter_directory_add(const char *path)
+{
+        pthread_mutex_lock(&drivers_lock);
+        if (!directories)
+                directories = g_ptr_array_new_with_free_func(g_free);
+        g_ptr_array_add(directories, g_strdup(path));
+        pthread_mutex_unlock(&drivers_lock);
+}
+
+/* The directories in the order in which they are searched: those added, FLTSIM_FILTER_PATH, the installed one. */
+static char **search_path(void)
+{
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+        const char *environment = g_getenv("FLTSIM_FILTER_PATH");
+
+        pthread_mutex_lock(&drivers_lock);
+        for (unsigned i = 0; directories && i < directories->len; i++)
+                g_strv_builder_add(builder, directories->pdata[i]);
+        pthread_mutex_unlock(&drivers_lock);
+        if (environment) {
+                g_auto(GStrv) parts = g_strsplit(environment, ":", -1);
+
+                for (unsigned i = 0; parts[i]; i++)
+                        if (*parts[i])
+                                g_strv_builder_add(builder, parts[i]);
+        }
+        g_strv_builder_add(builder, FM_FILTER_DIR);
+        return g_strv_builder_end(builder);
+}
+
+/* directory/stem + the first suffix that names a file, or NULL. */
+static char *first_existing(const char *directory, const char *stem, const char *const *suffixes)
+{
+        for (unsigned i = 0; suffixes[i]; i++) {
+                g_autofree char *name = g_strconcat(stem, suffixes[i], NULL);
+                char *path = g_build_filename(directory, name, NULL);
+
+                if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
+                        return path;
+                g_free(path);
+        }
+        return NULL;
+}
+
+static const char *const description_suffixes[] = { ".inf", ".conf", NULL };
+static const char *const image_suffixes[] = { ".so", ".sys", NULL };
+
+static char *without_suffix(const char *name)
+{
+        const char *dot = strrchr(name, '.');
+
+        return dot && !strchr(dot, '/') ? g_strndup(name, (gsize)(dot - name)) : g_strdup(name);
+}
+
+/* Path of the .inf or .conf that describes what spec names. */
+static char *find_description(const char *spec, char **error)
+{
+        if (g_str_has_suffix(spec, ".inf") || g_str_has_suffix(spec, ".conf")) {
+                if (g_file_test(spec, G_FILE_TEST_IS_REGULAR))
+                        return g_strdup(spec);
+                *error = g_strdup_printf("%s: no such file", spec);
+                return NULL;
+        }
+        if (g_str_has_suffix(spec, ".so") || g_str_has_suffix(spec, ".sys") || strchr(spec, '/')) {
+                g_autofree char *directory = g_path_get_dirname(spec);
+                g_autofree char *base = g_path_get_basename(spec);
+                g_autofree char *stem = without_suffix(base);
+                char *path;
+
+                if (!g_file_test(spec, G_FILE_TEST_EXISTS)) {
+                        *error = g_strdup_printf("%s: no such file", spec);
+                        return NULL;
+                }
+                path = first_existing(directory, stem, description_suffixes);
+                if (!path)
+                        *error = g_strdup_printf("%s: neither %s.inf nor %s.conf lies beside it; a filter needs one "
+                                                 "of them for its altitude",
+                                                 spec, stem, stem);
+                return path;
+        }
+
+        g_auto(GStrv) path = search_path();
+        for (unsigned i = 0; path[i]; i++) {
+                char *found = first_existing(path[i], spec, description_suffixes);
+
+                if (found)
+                        return found;
+        }
+        g_autofree char *where = g_strjoinv(", ", path);
+        *error = g_strdup_printf("no filter named \"%s\" (looked for %s.inf and %s.conf in %s); name its .inf, .conf "
+                                 "or .so file, or set FLTSIM_FILTER_PATH",
+                                 spec, spec, spec, where);
+        return NULL;
+}
+
+static char *find_image(const char *spec, const char *description, const struct fm_service *service, char **error)
+{
+        g_autofree char *directory = g_path_get_dirname(description);
+        g_autofree char *stem = service->image ? without_suffix(service->image) : g_strdup(service->name);
+        char *found;
+
+        if (g_str_has_suffix(spec, ".so") || g_str_has_suffix(spec, ".sys"))
+                return g_strdup(spec);
+        found = first_existing(directory, stem, image_suffixes);
+        if (found)
+                return found;
+        g_auto(GStrv) path = search_path();
+        for (unsigned i = 0; path[i]; i++) {
+                found = first_existing(path[i], stem, image_suffixes);
+                if (found)
+                        return found;
+        }
+        *error = g_strdup_printf("%s names the image %s, but there is no %s.so beside it or in the filter directories; "
+                                 "build it with fltcc",
+                                 description, service->image ? service->image : service->name, stem);
+        return NULL;
+}
+
+static struct driver *find_locked(const char *name)
+{
+        for (GList *l = drivers.head; l; l = l->next)
+                if (g_ascii_strcasecmp(((struct driver *)l->data)->name, name) == 0)
+                        return l->data;
+        return NULL;
+}
+
+/* Enters the list; NULL: a driver of that name is there already. */
+static struct driver *driver_new(const char *name)
+{
+        struct driver *driver = NULL;
+
+        pthread_mutex_lock(&drivers_lock);
+        if (!find_locked(name)) {
+                g_autofree char *key = g_strdup_printf("%s\\%s", FM_SERVICES_KEY, name);
+
+                driver = fm_object_new(driver_type(), sizeof(*driver));
+                driver->name = g_strdup(name);
+                driver->busy = true;
+                driver->object.Type = 4; /* IO_TYPE_DRIVER */
+                driver->object.Size = sizeof(DRIVER_OBJECT);
+                fm_unicode_string_set(&driver->object.DriverName, name);
+                fm_unicode_string_set(&driver->registry_path, key);
+                g_queue_push_tail(&drivers, driver);
+        }
+        pthread_mutex_unlock(&drivers_lock);
+        return driver;
+}
+
+static void driver_free(struct driver *driver)
+{
+        uint64_t blocks = fm_pool_report_leaks(driver->name);
+
+        if (blocks)
+                fm_violation("pool-leak", "%s: %" G_GUINT64_FORMAT " pool allocations were never freed", driver->name,
+                             blocks);
+        pthread_mutex_lock(&drivers_lock);
+        g_queue_remove(&drivers, driver);
+        pthread_mutex_unlock(&drivers_lock);
+        if (driver->image)
+                dlclose(driver->image);
+        fm_unicode_string_clear(&driver->object.DriverName);
+        fm_unicode_string_clear(&driver->registry_path);
+        g_free(driver->name);
+        fm_object_unref(driver);
+}
+
+static NTSTATUS call_driver_entry(struct driver *driver, PDRIVER_INITIALIZE entry)
+{
+        struct fm_thread *self = fm_thread_self();
+        struct fm_thread saved = *self;
+        NTSTATUS status;
+
+        self->filter = driver->name;
+        self->thread = NULL;
+        self->cancel = NULL;
+        status = entry(&driver->object, &driver->registry_path);
+        *self = saved;
+        return status;
+}
+
+static char *status_text(NTSTATUS status)
+{
+        const char *name = fm_status_name(status);
+
+        return name ? g_strdup_printf("0x%08x (%s)", (unsigned)status, name) :
+                      g_strdup_printf("0x%08x", (unsigned)status);
+}
+
+/* Runs DriverEntry. What a failed one leaves registered is reported and taken back. */
+static NTSTATUS start_driver(struct driver *driver, PDRIVER_INITIALIZE entry, char **error)
+{
+        NTSTATUS status = call_driver_entry(driver, entry);
+        g_autofree char *text = NULL;
+        PFLT_FILTER filter;
+
+        if (NT_SUCCESS(status)) {
+                pthread_mutex_lock(&drivers_lock);
+                driver->busy = false;
+                pthread_mutex_unlock(&drivers_lock);
+                return status;
+        }
+        text = status_text(status);
+        *error = g_strdup_printf("DriverEntry of %s failed with status %s; its messages are in the log", driver->name, text);
+        filter = fm_filter_ref_by_name(driver->name);
+        if (filter) {
+                fm_violation("driver-entry-left-registered", "%s: DriverEntry failed without FltUnregisterFilter",
+                             driver->name);
+                FltUnregisterFilter(filter);
+                fm_flt_object_unref(filter);
+        }
+        return status;
+}
+
+/* Maps the image; NULL and *error if it is none of a filter. */
+static void *open_image(const char *path, PDRIVER_INITIALIZE *entry, char **error)
+{
+        g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+        void *image;
+
+        if (!g_file_test(absolute, G_FILE_TEST_IS_REGULAR)) {
+                *error = g_strdup_printf("%s: no such file", path);
+                return NULL;
+        }
+        image = dlopen(absolute, RTLD_NOW | RTLD_LOCAL);
+        if (!image) {
+                *error = g_strdup_printf("%s is not a filter that can be loaded: %s; build it with fltcc", path, dlerror());
+                return NULL;
+        }
+        *entry = (PDRIVER_INITIALIZE)dlsym(image, "DriverEntry");
+        if (!*entry) {
+                *error = g_strdup_printf("%s is not a filter: it has no DriverEntry; build it with fltcc", path);
+                dlclose(image);
+                return NULL;
+        }
+        return image;
+}
+
+/* Takes the image over, also when it fails. */
+static NTSTATUS run_driver(const char *name, void *image, PDRIVER_INITIALIZE entry, char **error)
+{
+        struct driver *driver = driver_new(name);
+        NTSTATUS status;
+
+        if (!driver) {
+                *error = g_strdup_printf("the filter %s is loaded already", name);
+                if (image)
+                        dlclose(image);
+                return STATUS_IMAGE_ALREADY_LOADED;
+        }
+        driver->image = image;
+        status = start_driver(driver, entry, error);
+        if (!NT_SUCCESS(status))
+                driver_free(driver);
+        return status;
+}
+
+static NTSTATUS load(const char *spec, const char *image_override, char **error)
+{
+        g_autofree char *description = find_description(spec, error);
+        g_autoptr(GError) parse_error = NULL;
+        g_autofree char *path = NULL;
+        struct fm_service service = { 0 };
+        PDRIVER_INITIALIZE entry;
+        NTSTATUS status;
+        void *image;
+        bool parsed;
+
+        if (!description)
+                return STATUS_OBJECT_NAME_NOT_FOUND;
+        parsed = g_str_has_suffix(description, ".inf") ? fm_inf_load(description, &service, &parse_error) :
+                                                         fm_keyfile_load(description, &service, &parse_error);
+        if (!parsed) {
+                *error = g_strdup(parse_error->message);
+                return STATUS_INVALID_PARAMETER;
+        }
+        path = image_override ? g_strdup(image_override) : find_image(spec, description, &service, error);
+        image = path ? open_image(path, &entry, error) : NULL;
+        if (!path)
+                status = STATUS_OBJECT_NAME_NOT_FOUND;
+        else if (!image)
+                status = STATUS_INVALID_IMAGE_FORMAT;
+        else
+                status = run_driver(service.name, image, entry, error);
+        if (NT_SUCCESS(status))
+                fm_log(FM_LOG_INFO, "fltmgr", "%s is loaded (%s)", service.name, path);
+        fm_service_clear(&service);
+        return status;
+}
+
+NTSTATUS fm_driver_start(const char *name, PDRIVER_INITIALIZE entry, char **error)
+{
+        return run_driver(name, NULL, entry, error);
+}
+
+NTSTATUS fm_filter_load(const char *spec, const char *image, char **error)
+{
+        g_autofree char *text = NULL;
+        NTSTATUS status = load(spec, image, &text);
+
+        if (!NT_SUCCESS(status)) {
+                fm_log(FM_LOG_WARNING, "fltmgr", "%s", text);
+                if (error)
+                        *error = g_steal_pointer(&text);
+        }
+        return status;
+}
+
+/* Claims the driver for an unload. */
+static NTSTATUS claim(const char *name, bool mandatory, struct driver **ret)
+{
+        struct driver *driver;
+        NTSTATUS status = STATUS_SUCCESS;
+
+        pthread_mutex_lock(&drivers_lock);
+        driver = find_locked(name);
+        if (!driver) {
+                status = STATUS_FLT_FILTER_NOT_FOUND;
+        } else if (driver->busy) {
+                status = STATUS_FLT_DELETING_OBJECT;
+        } else {
+                driver->busy = true;
+                driver->mandatory = mandatory;
+        }
+        pthread_mutex_unlock(&drivers_lock);
+        *ret = driver;
+        return status;
+}
+
+static void unclaim(struct driver *driver)
+{
+        pthread_mutex_lock(&drivers_lock);
+        driver->busy = false;
+        driver->mandatory = false;
+        pthread_mutex_unlock(&drivers_lock);
+}
+
+static NTSTATUS call_unload(PFLT_FILTER filter, bool mandatory)
+{
+        struct fm_callback_scope scope;
+        NTSTATUS status;
+
+        if (!filter->registration.FilterUnloadCallback)
+                return STATUS_FLT_DO_NOT_DETACH;
+        if (mandatory && (filter->registration.Flags & FLTFL_REGISTRATION_DO_NOT_SUPPORT_SERVICE_STOP))
+                return STATUS_INVALID_DEVICE_REQUEST;
+        fm_callback_enter(&scope, filter, "FilterUnload", NULL, NULL);
+        status = filter->registration.FilterUnloadCallback(mandatory ? FLTFL_FILTER_UNLOAD_MANDATORY : 0);
+        fm_callback_leave(&scope);
+        return mandatory ? STATUS_SUCCESS : status;
+}
+
+NTSTATUS fm_filter_unload(const char *name, bool mandatory)
+{
+        struct driver *driver;
+        PFLT_FILTER filter;
+        NTSTATUS status = claim(name, mandatory, &driver);
+
+        if (!NT_SUCCESS(status))
+                return status;
+        filter = fm_filter_ref_by_name(name);
+        if (filter) {
+                status = call_unload(filter, mandatory);
+                if (status == STATUS_SUCCESS && filter->state != FM_FILTER_UNLOADING) {
+                        fm_violation("unload-without-unregister",
+                                     "%s: FilterUnload returned without FltUnregisterFilter", name);
+                        FltUnregisterFilter(filter);
+                }
+                fm_flt_object_unref(filter);
+        }
+        if (status != STATUS_SUCCESS) {
+                unclaim(driver);
+                return status;
+        }
+        driver_free(driver);
+        fm_log(FM_LOG_INFO, "fltmgr", "%s is unloaded", name);
+        return STATUS_SUCCESS;
+}
+
+void fm_filter_unload_all(void)
+{
+        for (;;) {
+                g_autofree char *name = NULL;
+                PFLT_FILTER filter = NULL;
+
+                pthread_mutex_lock(&fm_manager.lock);
+                for (unsigned i = 0; i < fm_manager.filters->len && !filter; i++) {
+                        filter = fm_manager.filters->pdata[i];
+                        if (filter->state == FM_FILTER_UNLOADING)
+                                filter = NULL;
+                }
+                if (filter) {
+                        name = g_strdup(filter->name);
+                        fm_flt_object_ref(filter);
+                }
+                pthread_mutex_unlock(&fm_manager.lock);
+                if (!filter)
+                        return;
+                if (fm_filter_unload(name, true) != STATUS_SUCCESS) {
+                        /* A filter that can't be unloaded gives way all the same: the process ends. */
+                        FltUnregisterFilter(filter);
+                }
+                fm_flt_object_unref(filter);
+        }
+}
+
+/*
+ * Loads the filter with that service name, as FilterLoad() does for an agent. IRQL PASSIVE_LEVEL.
+ * STATUS_IMAGE_ALREADY_LOADED, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_INVALID_IMAGE_FORMAT, or what DriverEntry returned.
+ */
+NTSTATUS FltLoadFilter(PCUNICODE_STRING FilterName)
+{
+        g_autofree char *name = fm_utf8_from_utf16(FilterName->Buffer, FilterName->Length / sizeof(WCHAR));
+
+        return fm_filter_load(name, NULL, NULL);
+}
+
+/* Unloads it, if its FilterUnload agrees. STATUS_FLT_FILTER_NOT_FOUND, STATUS_FLT_DO_NOT_DETACH (no FilterUnload), or its status. */
+NTSTATUS FltUnloadFilter(PCUNICODE_STRING FilterName)
+{
+        g_autofree char *name = fm_utf8_from_utf16(FilterName->Buffer, FilterName->Length / sizeof(WCHAR));
+
+        return fm_filter_unload(name, false);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all Filter Manager objects have in common: memory references and rundown references.
+ *
+ * FltObjectReference() and FltObjectDereference() are about entry (an object that goes away refuses
+ * them, and waits for those that hold one); fm_flt_object_ref() is about memory only.
+ */
+#include "fltmgr/manager.h"
+
+#include "nt/object.h"
+#include "nt/unicode.h"
+
+#include "nt/verifier.h"
+
+struct fm_manager fm_manager = {
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+};
+
+__attribute__((constructor)) static void manager_init(void)
+{
+        fm_manager.filters = g_ptr_array_new();
+        fm_manager.volumes = g_ptr_array_new();
+}
+
+__attribute__((destructor)) static void manager_deinit(void)
+{
+        g_ptr_array_unref(fm_manager.filters);
+        g_ptr_array_unref(fm_manager.volumes);
+}
+
+void fm_unicode_string_set(PUNICODE_STRING string, const char *utf8)
+{
+        size_t chars;
+
+        string->Buffer = fm_utf16_from_utf8(utf8, &chars);
+        string->Length = (USHORT)(chars * sizeof(WCHAR));
+        string->MaximumLength = string->Length;
+}
+
+void fm_unicode_string_clear(PUNICODE_STRING string)
+{
+        free(string->Buffer);
+        *string = (UNICODE_STRING){ 0 };
+}
+
+void fm_flt_object_init(struct fm_flt_object *object, enum fm_flt_kind kind)
+{
+        object->kind = kind;
+        atomic_init(&object->refs, 1);
+        fm_rundown_init(&object->rundown);
+}
+
+void fm_flt_object_ref(void *object)
+{
+        atomic_fetch_add_explicit(&((struct fm_flt_object *)object)->refs, 1, memory_order_relaxed);
+}
+
+/* How long a teardown may wait before it is called a hang. */
+#define PATIENCE_MS 10000
+
+void fm_wait_or_report(struct fm_rundown *rundown, const char *filter, const char *what)
+{
+        if (fm_rundown_wait_for(rundown, PATIENCE_MS))
+                return;
+        fm_violation("hang", "%s: %s waits for %u callbacks, references or contexts that are still held", filter, what,
+                     fm_rundown_inside(rundown));
+        fm_rundown_wait(rundown);
+}
+
+static void filter_free(PFLT_FILTER filter)
+{
+        g_ptr_array_unref(filter->instances);
+        fm_context_owner_deinit(&filter->owned);
+        fm_unicode_string_clear(&filter->Name);
+        g_free((void *)filter->registration.OperationRegistration);
+        g_free((void *)filter->registration.ContextRegistration);
+        g_free(filter->altitude);
+        g_free(filter->name);
+        g_free(filter);
+}
+
+static void instance_free(PFLT_INSTANCE instance)
+{
+        fm_context_list_deinit(&instance->contexts);
+        fm_context_owner_deinit(&instance->owned);
+        pthread_cond_destroy(&instance->idle);
+        pthread_mutex_destroy(&instance->lock);
+        fm_unicode_string_clear(&instance->Name);
+        fm_unicode_string_clear(&instance->Altitude);
+        g_free(instance->altitude);
+        fm_flt_object_unref(instance->volume);
+        fm_flt_object_unref(instance->filter);
+        g_free(instance);
+}
+
+static void volume_free(PFLT_VOLUME volume)
+{
+        fm_stack_unref(volume->stack);
+        fm_context_list_deinit(&volume->contexts);
+        g_ptr_array_unref(volume->instances);
+        pthread_mutex_destroy(&volume->stack_lock);
+        fm_unicode_string_clear(&volume->Name);
+        fm_unicode_string_clear(&volume->GuidName);
+        fm_unicode_string_clear(&volume->DosName);
+        fm_object_unref(volume->device);
+        g_free(volume->mount_point);
+        g_free(volume);
+}
+
+void fm_flt_object_unref(void *opaque)
+{
+        struct fm_flt_object *object = opaque;
+
+        if (!object || atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) != 1)
+                return;
+        switch (object->kind) {
+        case FM_FLT_FILTER:
+                filter_free(opaque);
+                break;
+        case FM_FLT_INSTANCE:
+                instance_free(opaque);
+                break;
+        case FM_FLT_VOLUME:
+                volume_free(opaque);
+                break;
+        }
+}
+
+static struct fm_flt_object *checked_object(PVOID opaque)
+{
+        struct fm_flt_object *object = opaque;
+
+        if (object && (object->kind == FM_FLT_FILTER || object->kind == FM_FLT_INSTANCE ||
+                       object->kind == FM_FLT_VOLUME))
+                return object;
+        fm_violation("flt-object", "%p is not a filter, an instance or a volume", opaque);
+        return NULL;
+}
+
+/*
+ * Takes a rundown reference on a filter, an instance or a volume: it can't go away before
+ * FltObjectDereference(). IRQL <= APC_LEVEL.
+ *
+ * STATUS_SUCCESS; STATUS_FLT_DELETING_OBJECT when it is going away already; STATUS_INVALID_PARAMETER (and a
+ * verifier report) for anything that is no such object.
+ */
+NTSTATUS FltObjectReference(PVOID FltObject)
+{
+        struct fm_flt_object *object = checked_object(FltObject);
+
+        if (!object)
+                return STATUS_INVALID_PARAMETER;
+        fm_flt_object_ref(object);
+        if (fm_rundown_acquire(&object->rundown))
+                return STATUS_SUCCESS;
+        fm_flt_object_unref(object);
+        return STATUS_FLT_DELETING_OBJECT;
+}
+
+/* Gives back what FltObjectReference, or a Flt function that returns a referenced object, has taken. IRQL <= APC_LEVEL. */
+VOID FltObjectDereference(PVOID FltObject)
+{
+        struct fm_flt_object *object = checked_object(FltObject);
+
+        if (!object)
+                return;
+        if (fm_rundown_inside(&object->rundown) == 0) {
+                fm_violation("flt-object-reference", "FltObjectDereference without a reference on %p", FltObject);
+                return;
+        }
+        fm_rundown_release(&object->rundown);
+        fm_flt_object_unref(object);
+}

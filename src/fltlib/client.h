@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets to the filter manager, frame by frame. Errors are negative errno; nothing here waits longer than the
+ * server takes, and nothing raises SIGPIPE.
+ */
+#pragma once
+
+#include "wire/frame.h"
+
+#include <stdbool.h>
+
+/* A frame as received. Its pointers go into the buffer it was received with. */
+struct fm_client_frame {
+        struct fm_frame frame;
+        int descriptors[FM_FRAME_DESCRIPTORS_MAX]; /* the receiver's; -1: taken */
+        unsigned descriptor_count;
+};
+
+/* A new socket on which HELLO was sent: the next frame may follow at once. -ENOENT: no filter manager is there. */
+int fm_client_open(void);
+/* The answer to HELLO, which comes before any other. */
+int fm_client_welcome(int fd);
+
+/* descriptor: sent along, or -1; stays the caller's. */
+int fm_client_send(int fd, const struct fm_frame *frame, int descriptor);
+/* One frame; -EPIPE: the server has closed; -EAGAIN with flags MSG_DONTWAIT. GOODBYE is -EPIPE too. */
+int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_client_frame *ret);
+/* The one descriptor of the frame, now the caller's; -1 if there is none left. */
+int fm_client_take_descriptor(struct fm_client_frame *frame);
+void fm_client_frame_clear(struct fm_client_frame *frame);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fltsim mount and fltsim umount.
+ *
+ * In the background the process that was started waits until the other one says through a pipe how the start went: an empty
+ * message is success, text is what went wrong. It ends without a message if it dies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fuse/mountinfo.h"
+#include "nt/log.h"
+#include "tools/fltsim.h"
+#include "wire/runtime.h"
+
+static const char started = '+';
+
+/* In the one that was started: how it went. */
+static int wait_for_start(int fd, pid_t pid)
+{
+        g_autoptr(GString) text = g_string_new(NULL);
+        char buffer[512];
+        ssize_t n;
+        int status;
+
+        while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        break;
+                g_string_append_len(text, buffer, n);
+        }
+        if (text->len == 1 && text->str[0] == started)
+                return EXIT_SUCCESS;
+        /* When this returns, nothing is left. */
+        if (waitpid(pid, &status, 0) != pid)
+                status = 0;
+        if (text->len > 0)
+                fm_tool_complain("%s", text->str);
+        else if (WIFSIGNALED(status))
+                fm_tool_complain("the start was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        else
+                fm_tool_complain("the start failed without a word");
+        return EXIT_FAILURE;
+}
+
+static void tell(int fd, const char *text, size_t size)
+{
+        while (size > 0) {
+                ssize_t n = write(fd, text, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        break;
+                text += n;
+                size -= n;
+        }
+        close(fd);
+}
+
+static void leave_terminal(void)
+{
+        int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        dup2(fd, STDIN_FILENO);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        if (fd > STDERR_FILENO)
+                close(fd);
+        if (chdir("/") < 0)
+                fm_log(FM_LOG_WARNING, "fuse", "the working directory can't be left: %s", g_strerror(errno));
+}
+
+/* Until a signal comes or the last mount has gone. */
+static void serve(struct fm_manager *manager, int signal_fd)
+{
+        struct pollfd fds[2] = {
+                {.fd = signal_fd, .events = POLLIN},
+                {.fd = manager->ended_fd, .events = POLLIN},
+        };
+
+        while (poll(fds, 2, -1) < 0 && errno == EINTR)
+                ;
+        if (fds[0].revents)
+                fm_log(FM_LOG_INFO, "fuse", "ending on a signal");
+}
+
+/* Without a terminal the log would be lost; it goes where the socket is. */
+static void default_log(struct fm_tool_options *options)
+{
+        if (options->log || options->foreground)
+                return;
+        options->log = fm_runtime_path(options->runtime_dir, "fltsim.log");
+}
+
+int fm_tool_mount(const struct fm_tool_options *given, char **pairs)
+{
+        struct fm_tool_options options = *given;
+        struct fm_manager manager;
+        g_autofree char *error = NULL;
+        int ready[2], signal_fd, r;
+        pid_t pid;
+
+        if (!options.foreground) {
+                if (pipe2(ready, O_CLOEXEC) < 0) {
+                        fm_tool_complain("no pipe: %s", g_strerror(errno));
+                        return EXIT_FAILURE;
+                }
+                /* Before there is any thread: a fork has only the one that called it. */
+                pid = fork();
+                if (pid < 0) {
+                        fm_tool_complain("no new process: %s", g_strerror(errno));
+                        return EXIT_FAILURE;
+                }
+                if (pid > 0) {
+                        close(ready[1]);
+                        return wait_for_start(ready[0], pid);
+                }
+                close(ready[0]);
+                setsid();
+        }
+        signal_fd = fm_tool_signal_fd(false);
+        default_log(&options);
+        r = fm_manager_start(&manager, &options, pairs, options.runtime_dir, &error);
+        if (options.foreground && r < 0) {
+                fm_tool_complain("%s", error);
+                return EXIT_FAILURE;
+        }
+        if (!options.foreground) {
+                if (r < 0) {
+                        tell(ready[1], error, strlen(error));
+                        return EXIT_FAILURE;
+                }
+                leave_terminal();
+                tell(ready[1], &started, 1);
+        }
+        serve(&manager, signal_fd);
+        fm_manager_stop(&manager);
+        close(signal_fd);
+        return EXIT_SUCCESS;
+}
+
+int fm_tool_umount(const char *mount_point)
+{
+        g_autofree char *path = fm_mount_path_resolve(mount_point);
+        g_autofree char *error = NULL;
+        struct fm_mount_entry entry;
+        bool ours;
+        int r;
+
+        if (!path || !fm_mount_find(path, &entry)) {
+                fm_tool_complain("nothing is mounted at %s", mount_point);
+                return EXIT_FAILURE;
+        }
+        ours = strcmp(entry.type, "fuse.fltsim") == 0;
+        if (!ours)
+                fm_tool_complain("%s is a mount of another kind (%s): use umount(8) or fusermount3(1)", mount_point,
+                                 entry.type);
+        fm_mount_entry_deinit(&entry);
+        if (!ours)
+                return EXIT_FAILURE;
+        r = fm_mount_end(path, &error);
+        if (r < 0) {
+                fm_tool_complain("%s can't be unmounted: %s", mount_point, error ? error : g_strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return EXIT_SUCCESS;
+}

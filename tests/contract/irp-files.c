@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, data and closing: which IRPs a system call makes, and when CLEANUP and CLOSE come. */
+#include "irp-harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define IN(variable, name) g_autofree char *variable = irp_in_mount(name)
+
+static void touch(const char *name, const char *content)
+{
+        g_autofree char *path = irp_in_source(name);
+
+        g_assert_true(g_file_set_contents(path, content, -1, NULL));
+}
+
+static void test_read_only(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        char buffer[16];
+        int fd;
+
+        touch("f", "hello");
+        irp_clear();
+        fd = open(path, O_RDONLY);
+        g_assert_cmpint(fd, >=, 0);
+        irp_expect("CREATE(OPEN,NONDIR)");
+        g_assert_cmphex(irp_record(0)->access, ==, FILE_GENERIC_READ);
+        g_assert_cmpuint(irp_record(0)->information, ==, FILE_OPENED);
+        g_assert_cmpint((int)read(fd, buffer, sizeof(buffer)), ==, 5);
+        g_assert_cmpint(memcmp(buffer, "hello", 5), ==, 0);
+        g_assert_cmpint((int)pread(fd, buffer, sizeof(buffer), 100), ==, 0);
+        irp_expect("CREATE(OPEN,NONDIR) READ READ");
+        g_assert_cmphex((guint)irp_record(2)->status, ==, (guint)STATUS_END_OF_FILE);
+        close(fd);
+        irp_expect("CREATE(OPEN,NONDIR) READ READ CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+static void test_write_and_close(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0640);
+
+        g_assert_cmpint(fd, >=, 0);
+        irp_expect("CREATE(CREATE,NONDIR)");
+        g_assert_cmpuint(irp_record(0)->information, ==, FILE_CREATED);
+        g_assert_cmphex(irp_record(0)->access, ==, FILE_GENERIC_WRITE);
+        g_assert_cmpint((int)write(fd, "data", 4), ==, 4);
+        irp_clear();
+        close(fd);
+        /* In close(2), not some time later. */
+        g_assert_cmpstr(irp_record(0)->token, ==, "CLEANUP");
+        g_assert_cmpuint(irp_record(0)->pid, ==, (guint)getpid());
+        irp_expect("CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+/* Each close after new writes is a cleanup; one without is none. */
+static void test_cleanup_again(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_RDWR | O_CREAT, 0600), other;
+
+        g_assert_cmpint((int)write(fd, "1", 1), ==, 1);
+        other = dup(fd);
+        irp_clear();
+        close(other);
+        irp_expect("CLEANUP");
+        other = dup(fd);
+        close(other);
+        g_assert_cmpint((int)write(fd, "2", 1), ==, 1);
+        irp_expect("CLEANUP WRITE");
+        other = dup(fd);
+        close(other);
+        irp_expect("CLEANUP WRITE CLEANUP");
+        close(fd);
+        irp_expect("CLEANUP WRITE CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+/* A writable handle that wrote nothing is cleaned up once, when it is released. */
+static void test_never_written(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd;
+
+        touch("f", "x");
+        fd = open(path, O_RDWR);
+        irp_clear();
+        close(fd);
+        irp_expect("CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+static void test_open_flags(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd;
+
+        touch("f", "0123456789");
+        irp_clear();
+        fd = open(path, O_WRONLY | O_TRUNC);
+        irp_expect("CREATE(OVERWRITE,NONDIR)");
+        g_assert_cmpuint(irp_record(0)->information, ==, FILE_OVERWRITTEN);
+        close(fd);
+        irp_expect("CREATE(OVERWRITE,NONDIR) CLEANUP CLOSE");
+        irp_clear();
+        fd = open(path, O_WRONLY | O_APPEND | O_SYNC);
+        g_assert_cmphex(irp_record(0)->access & (FILE_WRITE_DATA | FILE_APPEND_DATA), ==, FILE_APPEND_DATA);
+        g_assert_cmpint((int)write(fd, "ab", 2), ==, 2);
+        g_assert_cmpint((int)write(fd, "cd", 2), ==, 2);
+        g_assert_cmphex((guint64)irp_find("WRITE")->offset, ==, G_GUINT64_CONSTANT(0xffffffffffffffff));
+        g_assert_cmphex(irp_find("WRITE")->operation_flags & SL_WRITE_THROUGH, ==, SL_WRITE_THROUGH);
+        close(fd);
+        g_autofree char *content = NULL;
+        g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+        g_assert_cmpstr(content, ==, "abcd");
+        irp_tear_down();
+}
+
+static void test_denied(void)
+{
+        static const struct {
+                NTSTATUS status;
+                int error;
+        } rows[] = {
+                {STATUS_ACCESS_DENIED, EACCES},          {STATUS_VIRUS_INFECTED, EACCES},
+                {STATUS_OBJECT_NAME_NOT_FOUND, ENOENT},  {STATUS_SHARING_VIOLATION, EBUSY},
+                {STATUS_NOT_SUPPORTED, EOPNOTSUPP},      {STATUS_INSUFFICIENT_RESOURCES, ENOMEM},
+                {STATUS_DISK_FULL, ENOSPC},              {STATUS_UNSUCCESSFUL, EIO},
+        };
+        unsigned i, post;
+
+        irp_set_up();
+        IN(path, "f");
+        touch("f", "x");
+        for (i = 0; i < G_N_ELEMENTS(rows); i++) {
+                for (post = 0; post < 2; post++) {
+                        struct irp_rule deny = {.major = IRP_MJ_CREATE, .class = -1, .in_post = post, .status = rows[i].status};
+
+                        irp_set_rule(&deny);
+                        g_assert_cmpint(open(path, O_RDONLY), ==, -1);
+                        g_assert_cmpint(errno, ==, rows[i].error);
+                        irp_set_rule(NULL);
+                }
+        }
+        irp_tear_down();
+}
+
+/* What a filter reads from a file that the application may only write. */
+static char seen[16];
+static ULONG seen_length;
+
+static void read_in_post_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        LARGE_INTEGER offset = {.QuadPart = 0};
+
+        memset(seen, 0, sizeof(seen));
+        FltReadFile(objects->Instance, objects->FileObject, &offset, sizeof(seen), seen, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET,
+                    &seen_length, NULL, NULL);
+}
+
+static void test_filter_reads(void)
+{
+        static const struct irp_rule rule = {.major = IRP_MJ_CREATE, .class = -1, .in_post = true, .post = read_in_post_create};
+
+        irp_set_up();
+        IN(path, "f");
+        g_autofree char *source = irp_in_source("f");
+        int fd;
+
+        touch("f", "secret");
+        chmod(source, 0200);
+        irp_set_rule(&rule);
+        fd = open(path, O_WRONLY);
+        g_assert_cmpint(fd, >=, 0);
+        irp_set_rule(NULL);
+        g_assert_cmpuint(seen_length, ==, 6);
+        g_assert_cmpstr(seen, ==, "secret");
+        close(fd);
+        irp_tear_down();
+}
+
+/* The next open waits until the cleanup of the last writer is over. */
+static struct {
+        GMutex lock;
+        GCond changed;
+        bool entered, leave;
+} gate;
+
+static void hold_cleanup(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        g_mutex_lock(&gate.lock);
+        gate.entered = true;
+        g_cond_broadcast(&gate.changed);
+        while (!gate.leave)
+                g_cond_wait(&gate.changed, &gate.lock);
+        g_mutex_unlock(&gate.lock);
+}
+
+static gpointer close_it(gpointer fd)
+{
+        close(GPOINTER_TO_INT(fd));
+        return NULL;
+}
+
+static gpointer open_it(gpointer path)
+{
+        int fd = open(path, O_RDONLY);
+
+        g_assert_cmpint(fd, >=, 0);
+        close(fd);
+        return NULL;
+}
+
+static void test_barrier(void)
+{
+        static const struct irp_rule rule = {.major = IRP_MJ_CLEANUP, .class = -1, .pre = hold_cleanup};
+        GThread *closer, *opener;
+        unsigned i;
+
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+        g_assert_cmpint((int)write(fd, "x", 1), ==, 1);
+        gate.entered = gate.leave = false;
+        irp_clear();
+        irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP));
+        irp_set_rule(&rule);
+        closer = g_thread_new("closer", close_it, GINT_TO_POINTER(fd));
+        g_mutex_lock(&gate.lock);
+        while (!gate.entered)
+                g_cond_wait(&gate.changed, &gate.lock);
+        g_mutex_unlock(&gate.lock);
+        opener = g_thread_new("opener", open_it, path);
+        /* However often it is looked at, it does not come by. */
+        for (i = 0; i < 100; i++) {
+                g_usleep(1000);
+                irp_expect("CLEANUP");
+        }
+        irp_set_rule(NULL);
+        g_mutex_lock(&gate.lock);
+        gate.leave = true;
+        g_cond_broadcast(&gate.changed);
+        g_mutex_unlock(&gate.lock);
+        g_thread_join(closer);
+        g_thread_join(opener);
+        irp_expect("CLEANUP CREATE(OPEN,NONDIR) CLEANUP");
+        irp_tear_down();
+}
+
+/* A write handle whose other copy lives on in a child: the child's close is not the last, and no CLOSE comes before it. */
+static void test_inherited(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_WRONLY | O_CREAT, 0600), status;
+        pid_t child;
+
+        irp_clear();
+        child = fork();
+        if (child == 0)
+                _exit(write(fd, "c", 1) == 1 ? 0 : 1);
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_cmpint(status, ==, 0);
+        irp_expect("WRITE CLEANUP");
+        g_assert_cmpuint(irp_find("CLEANUP")->pid, ==, (guint)child);
+        close(fd);
+        irp_expect("WRITE CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+static void test_mmap(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        g_autofree char *content = NULL;
+        char *map;
+        int fd;
+
+        touch("f", "mapped-content");
+        fd = open(path, O_RDWR);
+        map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (map == MAP_FAILED) {
+                g_assert_cmpint(errno, ==, ENODEV);
+                close(fd);
+                g_test_skip("this kernel does not map files with direct I/O");
+                irp_tear_down();
+                return;
+        }
+        irp_clear();
+        g_assert_cmpint(map[0], ==, 'm');
+        irp_expect("READ(PAGING)");
+        map[0] = 'M';
+        g_assert_cmpint(msync(map, 4096, MS_SYNC), ==, 0);
+        g_assert_cmpstr(irp_find("WRITE(PAGING)")->token, ==, "WRITE(PAGING)");
+        munmap(map, 4096);
+        close(fd);
+        g_assert_cmpstr(irp_find("CLEANUP")->token, ==, "CLEANUP");
+        g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+        g_assert_cmpstr(content, ==, "Mapped-content");
+        irp_tear_down();
+}
+
+static void test_fsync_and_allocate(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+        irp_clear();
+        g_assert_cmpint(fsync(fd), ==, 0);
+        irp_expect("FLUSH_BUFFERS");
+        irp_clear();
+        g_assert_cmpint(fallocate(fd, 0, 0, 8192), ==, 0);
+        irp_expect("SET_INFORMATION(19) SET_INFORMATION(20)");
+        irp_clear();
+        g_assert_cmpint(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), ==, 0);
+        irp_expect("FSCTL(900c4) FSCTL(980c8)");
+        irp_clear();
+        g_assert_cmpint((int)lseek(fd, 0, SEEK_HOLE), ==, 0);
+        irp_expect("FSCTL(940cf)");
+        irp_clear();
+        g_assert_cmpint(ftruncate(fd, 10), ==, 0);
+        irp_expect("SET_INFORMATION(20)");
+        close(fd);
+        irp_tear_down();
+}
+
+static void test_tmpfile(void)
+{
+        irp_set_up();
+        int fd = open(irp_mount, O_TMPFILE | O_RDWR, 0600);
+
+        if (fd < 0 && errno == EOPNOTSUPP) {
+                g_test_skip("no O_TMPFILE here");
+                irp_tear_down();
+                return;
+        }
+        g_assert_cmpint(fd, >=, 0);
+        irp_expect("CREATE(CREATE,NONDIR,DELETE)");
+        g_assert_cmpint((int)write(fd, "t", 1), ==, 1);
+        close(fd);
+        irp_expect("CREATE(CREATE,NONDIR,DELETE) WRITE CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+static void test_lock(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_RDWR | O_CREAT, 0600);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
+
+        irp_clear();
+        g_assert_cmpint(fcntl(fd, F_SETLK, &lock), ==, 0);
+        lock.l_type = F_UNLCK;
+        g_assert_cmpint(fcntl(fd, F_SETLK, &lock), ==, 0);
+        irp_expect("LOCK_CONTROL(1) LOCK_CONTROL(2)");
+        close(fd);
+        irp_tear_down();
+}
+
+int main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        if (!irp_can_mount())
+                return 0;
+        g_test_add_func("/irp/files/read-only", test_read_only);
+        g_test_add_func("/irp/files/write-and-close", test_write_and_close);
+        g_test_add_func("/irp/files/cleanup-again", test_cleanup_again);
+        g_test_add_func("/irp/files/never-written", test_never_written);
+        g_test_add_func("/irp/files/open-flags", test_open_flags);
+        g_test_add_func("/irp/files/denied", test_denied);
+        g_test_add_func("/irp/files/filter-reads", test_filter_reads);
+        g_test_add_func("/irp/files/barrier", test_barrier);
+        g_test_add_func("/irp/files/inherited", test_inherited);
+        g_test_add_func("/irp/files/mmap", test_mmap);
+        g_test_add_func("/irp/files/fsync-and-allocate", test_fsync_and_allocate);
+        g_test_add_func("/irp/files/tmpfile", test_tmpfile);
+        g_test_add_func("/irp/files/lock", test_lock);
+        return g_test_run();
+}

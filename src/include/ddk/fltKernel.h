@@ -722,7 +722,7 @@ typedef struct _FLT_VOLUME_PROPERTIES {
 } FLT_VOLUME_PROPERTIES, *PFLT_VOLUME_PROPERTIES;
 #define FLTFL_VOLUME_PROPERTIES_DAX 0x0001
 
-/* Cancel-safe queues. The list and its lock are the filter's; what may be removed, and by whom, the Filter Manager's. */
+/* Cancel-safe queues. The list and its lock are the filter's; who may take what out, the Filter Manager decides. */
 struct _FLT_CALLBACK_DATA_QUEUE;
 
 typedef enum _FLT_CALLBACK_DATA_QUEUE_FLAGS {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * String functions that always terminate and tell when something did not fit: STATUS_BUFFER_OVERFLOW, with as much of the
- * text as there was room for. Cb counts bytes, Cch characters; both include the NUL.
+ * String functions that always terminate and tell when something did not fit: STATUS_BUFFER_OVERFLOW, with as much of
+ * the text as there was room for. Cb counts bytes, Cch characters; both include the NUL.
  */
 #pragma once
 

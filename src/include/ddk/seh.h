@@ -21,8 +21,8 @@
  * GetExceptionCode(), and one deferred exception.
  *
  *   raise   (RtlRaiseException, ExRaiseStatus, ProbeFor..., the SIGSEGV/SIGBUS/SIGFPE handler) makes an
- *           EXCEPTION_RECORD and calls fm_seh_raise(). That takes the innermost frame OFF the list, copies the record to
- *           frame->record, sets frame->state = FM_SEH_RAISED, points frame->pointers at the record, and
+ *           EXCEPTION_RECORD and calls fm_seh_raise(). That takes the innermost frame OFF the list, copies the record
+ *           to frame->record, sets frame->state = FM_SEH_RAISED, points frame->pointers at the record, and
  *           siglongjmp(frame->context, 1). With no frame: bug check KMODE_EXCEPTION_NOT_HANDLED with the
  *           filter's name. The mask is not saved: the signal handler needs SA_NODEFER or unblocks it itself.
  *   push    sets kind, state = FM_SEH_RUNNING, and puts the frame on the list.

@@ -25,7 +25,12 @@ extern "C" {
 HRESULT WINAPI FilterConnectCommunicationPort(LPCWSTR lpPortName, DWORD dwOptions, LPCVOID lpContext,
                                               WORD wSizeOfContext, LPSECURITY_ATTRIBUTES lpSecurityAttributes,
                                               HANDLE *hPort);
-/* With lpOverlapped: always 0x800703E5 once it is accepted. 0x8007007A: the message waits on, its size is in the completion. */
+/*
+ * With lpOverlapped: always 0x800703E5 once it is accepted. 0x8007007A: the message waits on, its size is in the
+ * completion. No thread of the library's own fills overlapped receives: the agent's threads do, in
+ * GetQueuedCompletionStatus, GetOverlappedResult, WaitFor..., Sleep and FilterGetMessage. An agent none of whose
+ * threads is in one of them leaves a message, also one that wants no reply, with its sender.
+ */
 HRESULT WINAPI FilterGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer, DWORD dwMessageBufferSize,
                                 LPOVERLAPPED lpOverlapped);
 /* 0x801F0020: nobody waits for that reply any more; 0x800700EA: it was longer than the filter's buffer. */

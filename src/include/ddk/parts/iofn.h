@@ -61,8 +61,8 @@ VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice);
 NTSTATUS IoAllocateDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID ClientIdentificationAddress,
                                          ULONG DriverObjectExtensionSize, PVOID *DriverObjectExtension);
 PVOID IoGetDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID ClientIdentificationAddress);
-VOID IoRegisterBootDriverReinitialization(PDRIVER_OBJECT DriverObject, PDRIVER_REINITIALIZE DriverReinitializationRoutine,
-                                          PVOID Context);
+VOID IoRegisterBootDriverReinitialization(PDRIVER_OBJECT DriverObject,
+                                          PDRIVER_REINITIALIZE DriverReinitializationRoutine, PVOID Context);
 VOID IoRegisterDriverReinitialization(PDRIVER_OBJECT DriverObject, PDRIVER_REINITIALIZE DriverReinitializationRoutine,
                                       PVOID Context);
 NTSTATUS IoRegisterShutdownNotification(PDEVICE_OBJECT DeviceObject);

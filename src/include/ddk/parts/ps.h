@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ps: processes and threads. One EPROCESS for each Linux process, one ETHREAD for each thread, as long as referred to. */
+/* Ps: processes and threads. One EPROCESS for each Linux process, one ETHREAD for each thread. */
 #pragma once
 
 #include "se.h"

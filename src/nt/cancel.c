@@ -44,7 +44,7 @@ bool fm_cancel_is_terminating(struct fm_cancel *cancel)
 
 void fm_cancel_signal(struct fm_cancel *cancel, bool terminating)
 {
-        void (*on_cancel)(struct fm_cancel *cancel) = NULL;
+        void (*on_cancel)(struct fm_cancel * cancel) = NULL;
 
         pthread_mutex_lock(&cancel->lock);
         if (!cancel->cancelled) {

@@ -2,8 +2,8 @@
 /*
  * The rest of Ex: lookaside lists, interlocked lists, work items, time zones.
  *
- * A lookaside list keeps nothing back here: each entry comes from the pool and goes back to it, where sanitizers and the
- * leak report can see it.
+ * A lookaside list keeps nothing back here: each entry comes from the pool and goes back to it, where
+ * sanitizers and the leak report can see it.
  */
 #include <glib.h>
 #include <pthread.h>
@@ -23,8 +23,8 @@ static PVOID default_allocate(POOL_TYPE type, SIZE_T size, ULONG tag)
         return ExAllocatePoolWithTag(type, size, tag);
 }
 
-static void init_lookaside(GENERAL_LOOKASIDE *list, PALLOCATE_FUNCTION allocate, PFREE_FUNCTION release, POOL_TYPE type,
-                           ULONG flags, SIZE_T size, ULONG tag)
+static void init_lookaside(GENERAL_LOOKASIDE *list, PALLOCATE_FUNCTION allocate, PFREE_FUNCTION release,
+                           POOL_TYPE type, ULONG flags, SIZE_T size, ULONG tag)
 {
         memset(list, 0, sizeof(*list));
         list->Type = (POOL_TYPE)(type | (flags & (POOL_RAISE_IF_ALLOCATION_FAILURE | POOL_NX_ALLOCATION)));
@@ -37,7 +37,8 @@ static void init_lookaside(GENERAL_LOOKASIDE *list, PALLOCATE_FUNCTION allocate,
 static PVOID allocate_from(GENERAL_LOOKASIDE *list)
 {
         if (!list->Allocate) {
-                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted", (void *)list);
+                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
+                             (void *)list);
                 return NULL;
         }
         __atomic_fetch_add(&list->TotalAllocates, 1, __ATOMIC_RELAXED);
@@ -47,7 +48,8 @@ static PVOID allocate_from(GENERAL_LOOKASIDE *list)
 static void free_to(GENERAL_LOOKASIDE *list, PVOID entry)
 {
         if (!list->Free) {
-                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted", (void *)list);
+                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
+                             (void *)list);
                 return;
         }
         __atomic_fetch_add(&list->TotalFrees, 1, __ATOMIC_RELAXED);
@@ -60,8 +62,8 @@ static void delete_lookaside(GENERAL_LOOKASIDE *list)
         list->Free = NULL;
 }
 
-VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                     ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                     PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
         init_lookaside(&Lookaside->L, Allocate, Free, NonPagedPoolNx, Flags, Size, Tag);
 }
@@ -81,8 +83,8 @@ VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
         free_to(&Lookaside->L, Entry);
 }
 
-VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                    ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                    PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
         init_lookaside(&Lookaside->L, Allocate, Free, PagedPool, Flags, Size, Tag);
 }
@@ -114,8 +116,8 @@ static VOID default_free_ex(PVOID buffer, PLOOKASIDE_LIST_EX list)
 
 /* STATUS_INVALID_PARAMETER_4 and _5 for a pool type and flags that can't be. */
 NTSTATUS ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate,
-                                     PFREE_FUNCTION_EX Free, POOL_TYPE PoolType, ULONG Flags, SIZE_T Size, ULONG Tag,
-                                     USHORT Depth)
+                                     PFREE_FUNCTION_EX Free, POOL_TYPE PoolType, ULONG Flags, SIZE_T Size,
+                                     ULONG Tag, USHORT Depth)
 {
         unsigned type = PoolType;
 
@@ -145,7 +147,8 @@ VOID ExFlushLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 PVOID ExAllocateFromLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
         if (!Lookaside->L.AllocateEx) {
-                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted", (void *)Lookaside);
+                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
+                             (void *)Lookaside);
                 return NULL;
         }
         __atomic_fetch_add(&Lookaside->L.TotalAllocates, 1, __ATOMIC_RELAXED);
@@ -155,7 +158,8 @@ PVOID ExAllocateFromLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 VOID ExFreeToLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PVOID Entry)
 {
         if (!Lookaside->L.FreeEx) {
-                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted", (void *)Lookaside);
+                fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
+                             (void *)Lookaside);
                 return;
         }
         __atomic_fetch_add(&Lookaside->L.TotalFrees, 1, __ATOMIC_RELAXED);
@@ -242,7 +246,8 @@ static void run_work(void *data, void *unused)
         self->filter = work.filter;
         work.routine(work.context);
         if (self->irql != PASSIVE_LEVEL || self->spin_locks_held || self->critical_regions)
-                fm_violation("work-item-state", "a work item returned at IRQL %u, with %u spin locks, in %u critical regions",
+                fm_violation("work-item-state",
+                             "a work item returned at IRQL %u, with %u spin locks, in %u critical regions",
                              self->irql, self->spin_locks_held, self->critical_regions);
         self->irql = PASSIVE_LEVEL;
         self->spin_locks_held = 0;
@@ -280,7 +285,8 @@ VOID ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
 {
         fm_check_irql("ExQueueWorkItem", DISPATCH_LEVEL);
         if (WorkItem->List.Flink) {
-                fm_bugcheck(0x96, "work item %p is queued already", (void *)WorkItem); /* INVALID_WORK_QUEUE_ITEM */
+                fm_bugcheck(0x96, "work item %p is queued already",
+                            (void *)WorkItem); /* INVALID_WORK_QUEUE_ITEM */
         }
         WorkItem->List.Flink = &WorkItem->List;
         fm_work_queue(run_ex_work, WorkItem);
@@ -307,8 +313,8 @@ NTSTATUS ExUuidCreate(UUID *Uuid)
         g_autofree char *text = g_uuid_string_random();
         unsigned int parts[11];
 
-        if (sscanf(text, "%8x-%4x-%4x-%2x%2x-%2x%2x%2x%2x%2x%2x", &parts[0], &parts[1], &parts[2], &parts[3], &parts[4],
-                   &parts[5], &parts[6], &parts[7], &parts[8], &parts[9], &parts[10]) != 11)
+        if (sscanf(text, "%8x-%4x-%4x-%2x%2x-%2x%2x%2x%2x%2x%2x", &parts[0], &parts[1], &parts[2], &parts[3],
+                   &parts[4], &parts[5], &parts[6], &parts[7], &parts[8], &parts[9], &parts[10]) != 11)
                 return STATUS_RETRY;
         Uuid->Data1 = parts[0];
         Uuid->Data2 = (USHORT)parts[1];

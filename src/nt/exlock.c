@@ -2,8 +2,8 @@
 /*
  * Fast mutexes, push locks and rundown protection: the locks that are a word or little more.
  *
- * A fast mutex is a futex. A push lock is one word without an end of life, so what its waiters need lies in a table that
- * addresses hash into; locks that meet in one place of it share their wake-ups, nothing else.
+ * A fast mutex is a futex. A push lock is one word without an end of life, so what its waiters need lies in a
+ * table that addresses hash into; locks that meet in one place of it share their wake-ups, nothing else.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -38,7 +38,8 @@ static void acquire_fast_mutex(PFAST_MUTEX mutex)
         if (try_fast_mutex(mutex))
                 return;
         if (__atomic_load_n(&mutex->Owner, __ATOMIC_RELAXED) == fm_thread_self())
-                fm_bugcheck(0xc4, "deadlock: fast mutex %p is acquired by the thread that holds it", (void *)mutex);
+                fm_bugcheck(0xc4, "deadlock: fast mutex %p is acquired by the thread that holds it",
+                            (void *)mutex);
         __atomic_fetch_add(&mutex->Contention, 1, __ATOMIC_RELAXED);
         while (InterlockedExchange(&mutex->Count, -1) != 1)
                 syscall(SYS_futex, &mutex->Count, FUTEX_WAIT_PRIVATE, -1, NULL, NULL, 0);
@@ -48,7 +49,8 @@ static void acquire_fast_mutex(PFAST_MUTEX mutex)
 static void release_fast_mutex(PFAST_MUTEX mutex)
 {
         if (__atomic_load_n(&mutex->Owner, __ATOMIC_RELAXED) != fm_thread_self()) {
-                fm_violation("mutex-not-owned", "fast mutex %p is released by a thread that does not hold it", (void *)mutex);
+                fm_violation("mutex-not-owned", "fast mutex %p is released by a thread that does not hold it",
+                             (void *)mutex);
                 return;
         }
         __atomic_store_n(&mutex->Owner, NULL, __ATOMIC_RELAXED);
@@ -91,7 +93,8 @@ BOOLEAN ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 VOID ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
         if (!KeAreApcsDisabled())
-                fm_violation("critical-region", "ExAcquireFastMutexUnsafe outside a critical region and below APC_LEVEL");
+                fm_violation("critical-region",
+                             "ExAcquireFastMutexUnsafe outside a critical region and below APC_LEVEL");
         acquire_fast_mutex(FastMutex);
 }
 
@@ -137,16 +140,16 @@ VOID KeReleaseGuardedMutexUnsafe(PKGUARDED_MUTEX Mutex)
 }
 
 /* Push locks. The word: readers inside (32 bits), writers waiting (31 bits), a writer inside (1 bit). */
-#define PUSH_WRITER ((ULONG_PTR)1 << 63)
-#define PUSH_WAITER ((ULONG_PTR)1 << 32)
+#define PUSH_WRITER  ((ULONG_PTR)1 << 63)
+#define PUSH_WAITER  ((ULONG_PTR)1 << 32)
 #define PUSH_WAITERS (PUSH_WRITER - PUSH_WAITER)
 #define PUSH_READERS (PUSH_WAITER - 1)
-#define BUCKETS 64
+#define BUCKETS      64
 
 static struct bucket {
         pthread_mutex_t lock; /* guards the words that hash here */
         pthread_cond_t changed;
-} buckets[BUCKETS] = { [0 ... BUCKETS - 1] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER } };
+} buckets[BUCKETS] = {[0 ... BUCKETS - 1] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}};
 
 static struct bucket *bucket_of(const volatile void *address)
 {
@@ -199,7 +202,8 @@ VOID ExReleasePushLockExclusiveEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
         if (*PushLock & PUSH_WRITER)
                 *PushLock &= ~PUSH_WRITER;
         else
-                fm_violation("push-lock-not-owned", "push lock %p is released, and is not held", (void *)PushLock);
+                fm_violation("push-lock-not-owned", "push lock %p is released, and is not held",
+                             (void *)PushLock);
         pthread_cond_broadcast(&bucket->changed);
         pthread_mutex_unlock(&bucket->lock);
 }
@@ -212,7 +216,8 @@ VOID ExReleasePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
         if (*PushLock & PUSH_READERS)
                 *PushLock -= 1;
         else
-                fm_violation("push-lock-not-owned", "push lock %p is released, and is not held", (void *)PushLock);
+                fm_violation("push-lock-not-owned", "push lock %p is released, and is not held",
+                             (void *)PushLock);
         if (!(*PushLock & PUSH_READERS))
                 pthread_cond_broadcast(&bucket->changed);
         pthread_mutex_unlock(&bucket->lock);
@@ -256,7 +261,8 @@ BOOLEAN ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
 VOID ExReleaseRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
         if (fm_rundown_inside(rundown_of(RunRef)) == 0) {
-                fm_violation("rundown-release", "rundown protection %p is released more often than acquired", (void *)RunRef);
+                fm_violation("rundown-release", "rundown protection %p is released more often than acquired",
+                             (void *)RunRef);
                 return;
         }
         fm_rundown_release(rundown_of(RunRef));

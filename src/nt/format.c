@@ -142,7 +142,7 @@ static void put_wide_text(struct output *out, const uint16_t *text, size_t count
 /* Decodes one character; returns how many bytes it took, at least 1. */
 static size_t decode_utf8(const unsigned char *bytes, size_t left, uint32_t *code)
 {
-        static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
         size_t need;
         uint32_t value;
 
@@ -222,7 +222,8 @@ static size_t bounded_length_wide(const uint16_t *text, int precision)
 }
 
 /* Exactly that many units of either kind, padded. Width and precision count the source's units. */
-static void put_string(struct output *out, const struct spec *spec, const void *text, size_t length, bool wide)
+static void put_string(struct output *out, const struct spec *spec, const void *text, size_t length,
+                       bool wide)
 {
         char fill = spec->zero && !spec->left ? '0' : ' ';
         int pad = missing(spec, length);
@@ -315,8 +316,8 @@ static void format_character(struct output *out, const struct spec *spec, int va
                 put_string(out, spec, &byte, 1, false);
 }
 
-static void format_digits(struct output *out, const struct spec *spec, uint64_t value, unsigned base, bool upper,
-                          const char *prefix)
+static void format_digits(struct output *out, const struct spec *spec, uint64_t value, unsigned base,
+                          bool upper, const char *prefix)
 {
         const char *alphabet = upper ? "0123456789ABCDEF" : "0123456789abcdef";
         char digits[24]; /* 64 bits in octal have 22 */
@@ -426,7 +427,8 @@ static void format_one(struct output *out, struct spec *spec, uint32_t type, str
                 format_digits(out, spec, take_unsigned(args, spec->length), 10, false, "");
                 break;
         case 'o':
-                format_digits(out, spec, take_unsigned(args, spec->length), 8, false, spec->alternate ? "0" : "");
+                format_digits(out, spec, take_unsigned(args, spec->length), 8, false,
+                              spec->alternate ? "0" : "");
                 break;
         case 'x':
         case 'X': {
@@ -628,7 +630,7 @@ static size_t run(struct output *out, struct source source, va_list list)
 
         va_copy(args.list, list);
         while (peek(&source)) {
-                struct spec spec = { 0 };
+                struct spec spec = {0};
 
                 if (peek(&source) != '%') {
                         if (source.wide) {
@@ -659,16 +661,16 @@ static size_t run(struct output *out, struct source source, va_list list)
 
 size_t fm_vformat(struct fm_format_sink *sink, const char *format, va_list args)
 {
-        struct output out = { .sink = sink };
+        struct output out = {.sink = sink};
 
-        return run(&out, (struct source){ .narrow = format }, args);
+        return run(&out, (struct source){.narrow = format}, args);
 }
 
 size_t fm_vformat_wide(struct fm_format_sink *sink, const wchar_t *format, va_list args)
 {
-        struct output out = { .sink = sink, .wide = true, .source_wide = true };
+        struct output out = {.sink = sink, .wide = true, .source_wide = true};
 
-        return run(&out, (struct source){ .wide = format }, args);
+        return run(&out, (struct source){.wide = format}, args);
 }
 
 struct buffer_sink {
@@ -693,7 +695,8 @@ static void buffer_put(struct fm_format_sink *sink, const void *units, size_t co
 
 size_t fm_vformat_buffer(char *buffer, size_t count, const char *format, va_list args)
 {
-        struct buffer_sink sink = { .sink.put = buffer_put, .buffer = (unsigned char *)buffer, .unit = 1, .capacity = count };
+        struct buffer_sink sink = {
+                .sink.put = buffer_put, .buffer = (unsigned char *)buffer, .unit = 1, .capacity = count};
         size_t length = fm_vformat(&sink.sink, format, args);
 
         if (length < count)
@@ -703,8 +706,10 @@ size_t fm_vformat_buffer(char *buffer, size_t count, const char *format, va_list
 
 size_t fm_vformat_buffer_wide(wchar_t *buffer, size_t count, const wchar_t *format, va_list args)
 {
-        struct buffer_sink sink = { .sink.put = buffer_put, .buffer = (unsigned char *)buffer, .unit = sizeof(wchar_t),
-                                    .capacity = count };
+        struct buffer_sink sink = {.sink.put = buffer_put,
+                                   .buffer = (unsigned char *)buffer,
+                                   .unit = sizeof(wchar_t),
+                                   .capacity = count};
         size_t length = fm_vformat_wide(&sink.sink, format, args);
 
         if (length < count)
@@ -743,7 +748,7 @@ static void growing_put(struct fm_format_sink *sink, const void *units, size_t c
 
 char *fm_vformat_alloc(const char *format, va_list args, size_t *ret_length)
 {
-        struct growing_sink sink = { .sink.put = growing_put };
+        struct growing_sink sink = {.sink.put = growing_put};
 
         fm_vformat(&sink.sink, format, args);
         growing_put(&sink.sink, "", 1);

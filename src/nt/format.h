@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Microsoft's printf dialect, for both sides: 16-bit wide strings, %wZ %ws %S %I64x %Iu, 32-bit %lx, %p as 16 digits.
+ * Microsoft's printf dialect, for both sides: 16-bit wide strings, %wZ %ws %S %I64x %Iu, 32-bit %lx, %p as 16
+ * digits.
  *
  * Narrow text is UTF-8, wide text UTF-16; a string of the other kind than the output is converted. In a
  * narrow format %s and %c are narrow and %S and %C wide; in a wide format the other way round.

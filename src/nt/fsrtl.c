@@ -37,7 +37,8 @@ BOOLEAN FsRtlIsTotalDeviceFailure(NTSTATUS Status)
 
 static bool is_wild(WCHAR character)
 {
-        return character == L'*' || character == L'?' || character == DOS_STAR || character == DOS_QM || character == DOS_DOT;
+        return character == L'*' || character == L'?' || character == DOS_STAR || character == DOS_QM ||
+               character == DOS_DOT;
 }
 
 BOOLEAN FsRtlDoesNameContainWildCards(PUNICODE_STRING Name)
@@ -137,9 +138,10 @@ static void step(const ULONG64 *from, ULONG64 *to, const WCHAR *expression, size
         }
 }
 
-static BOOLEAN match(const WCHAR *expression, size_t length, const WCHAR *name, size_t name_length, bool ignore_case)
+static BOOLEAN match(const WCHAR *expression, size_t length, const WCHAR *name, size_t name_length,
+                     bool ignore_case)
 {
-        ULONG64 small[2][8] = { { 0 } };
+        ULONG64 small[2][8] = {{0}};
         size_t words = length / 64 + 1;
         ULONG64 *now = small[0], *then = small[1];
         ULONG64 *block = NULL;
@@ -171,10 +173,12 @@ static BOOLEAN match(const WCHAR *expression, size_t length, const WCHAR *name, 
 }
 
 /*
- * Expression is upper case already when IgnoreCase is TRUE. * and ? as everybody knows them; < > and " as MS-DOS knew * ?
- * and the dot. UpcaseTable is ignored: there is one. Raises STATUS_INSUFFICIENT_RESOURCES. IRQL <= APC_LEVEL.
+ * Expression is upper case already when IgnoreCase is TRUE. * and ? as everybody knows them; < > and " as
+ * MS-DOS knew * ? and the dot. UpcaseTable is ignored: there is one. Raises STATUS_INSUFFICIENT_RESOURCES.
+ * IRQL <= APC_LEVEL.
  */
-BOOLEAN FsRtlIsNameInExpression(PUNICODE_STRING Expression, PUNICODE_STRING Name, BOOLEAN IgnoreCase, PWCH UpcaseTable)
+BOOLEAN FsRtlIsNameInExpression(PUNICODE_STRING Expression, PUNICODE_STRING Name, BOOLEAN IgnoreCase,
+                                PWCH UpcaseTable)
 {
         size_t length = Expression->Length / sizeof(WCHAR);
         size_t name_length = Name->Length / sizeof(WCHAR);
@@ -218,18 +222,20 @@ VOID FsRtlDissectName(UNICODE_STRING Path, PUNICODE_STRING FirstName, PUNICODE_S
         RemainingName->Length = RemainingName->MaximumLength = 0;
         if (end < count) {
                 RemainingName->Buffer = Path.Buffer + end + 1;
-                RemainingName->Length = RemainingName->MaximumLength = (USHORT)((count - end - 1) * sizeof(WCHAR));
+                RemainingName->Length = RemainingName->MaximumLength =
+                        (USHORT)((count - end - 1) * sizeof(WCHAR));
         }
 }
 
 PVOID FsRtlAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
-        return ExAllocatePoolWithTag((POOL_TYPE)(PoolType | POOL_RAISE_IF_ALLOCATION_FAILURE), NumberOfBytes, Tag);
+        return ExAllocatePoolWithTag((POOL_TYPE)(PoolType | POOL_RAISE_IF_ALLOCATION_FAILURE), NumberOfBytes,
+                                     Tag);
 }
 
 /*
- * STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_THREAD_IS_TERMINATING when the caller of the I/O is being killed. Irp is
- * ignored: cancelling it alone does not end the wait here.
+ * STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_THREAD_IS_TERMINATING when the caller of the I/O is being killed.
+ * Irp is ignored: cancelling it alone does not end the wait here.
  */
 NTSTATUS FsRtlCancellableWaitForSingleObject(PVOID Object, PLARGE_INTEGER Timeout, PIRP Irp)
 {

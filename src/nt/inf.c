@@ -2,8 +2,8 @@
 /*
  * What an INF's sections mean: the service, and the registry values that come with it.
  *
- * Only what the installation of a minifilter uses is read: DefaultInstall in its decorated forms, its Services
- * section with one AddService, and the AddReg sections that these name.
+ * Only what the installation of a minifilter uses is read: DefaultInstall in its decorated forms, its
+ * Services section with one AddService, and the AddReg sections that these name.
  */
 #include "nt/inf.h"
 
@@ -15,20 +15,20 @@
 #include "nt/regbatch.h"
 #include "nt/registry.h"
 
-#define ADDREG_BINVALUETYPE 0x00000001u
-#define ADDREG_NOCLOBBER 0x00000002u
-#define ADDREG_DELVAL 0x00000004u
-#define ADDREG_APPEND 0x00000008u
-#define ADDREG_KEYONLY 0x00000010u
-#define ADDREG_TYPE_MASK (0xffff0000u | ADDREG_BINVALUETYPE)
-#define ADDREG_TYPE_SZ 0x00000000u
-#define ADDREG_TYPE_MULTI_SZ 0x00010000u
+#define ADDREG_BINVALUETYPE   0x00000001u
+#define ADDREG_NOCLOBBER      0x00000002u
+#define ADDREG_DELVAL         0x00000004u
+#define ADDREG_APPEND         0x00000008u
+#define ADDREG_KEYONLY        0x00000010u
+#define ADDREG_TYPE_MASK      (0xffff0000u | ADDREG_BINVALUETYPE)
+#define ADDREG_TYPE_SZ        0x00000000u
+#define ADDREG_TYPE_MULTI_SZ  0x00010000u
 #define ADDREG_TYPE_EXPAND_SZ 0x00020000u
-#define ADDREG_TYPE_BINARY (0x00000000u | ADDREG_BINVALUETYPE)
-#define ADDREG_TYPE_DWORD (0x00010000u | ADDREG_BINVALUETYPE)
+#define ADDREG_TYPE_BINARY    (0x00000000u | ADDREG_BINVALUETYPE)
+#define ADDREG_TYPE_DWORD     (0x00010000u | ADDREG_BINVALUETYPE)
 
-#define REGISTRY_LIMIT (16 * 1024 * 1024) /* bytes; strings make a small file's values large */
-#define SERVICE_NAME_LIMIT 256 /* as the service control manager has it */
+#define REGISTRY_LIMIT     (16 * 1024 * 1024) /* bytes; strings make a small file's values large */
+#define SERVICE_NAME_LIMIT 256                /* as the service control manager has it */
 
 void fm_service_clear(struct fm_service *service)
 {
@@ -51,11 +51,11 @@ static void loader_deinit(struct loader *loader)
         g_free(loader->service_key);
 }
 
-static void fail(GError **error, struct loader *loader, const struct fm_inf_line *line, int code, const char *what,
-                 const char *value)
+static void fail(GError **error, struct loader *loader, const struct fm_inf_line *line, int code,
+                 const char *what, const char *value)
 {
-        g_set_error(error, FM_INF_ERROR, code, "%s:%u: %s%s%s", loader->inf->name, line->number, what, value ? ": " : "",
-                    value ? value : "");
+        g_set_error(error, FM_INF_ERROR, code, "%s:%u: %s%s%s", loader->inf->name, line->number, what,
+                    value ? ": " : "", value ? value : "");
 }
 
 static void fail_missing(GError **error, struct loader *loader, const char *what)
@@ -115,7 +115,8 @@ static bool check_signature(struct loader *loader, GError **error)
         signature = fm_inf_field(loader->inf, line, 0, error);
         if (!signature)
                 return false;
-        if (g_ascii_strcasecmp(signature, "$Windows NT$") != 0 && g_ascii_strcasecmp(signature, "$Chicago$") != 0) {
+        if (g_ascii_strcasecmp(signature, "$Windows NT$") != 0 &&
+            g_ascii_strcasecmp(signature, "$Chicago$") != 0) {
                 fail(error, loader, line, FM_INF_ERROR_VALUE, "unknown Signature", signature);
                 return false;
         }
@@ -123,8 +124,8 @@ static bool check_signature(struct loader *loader, GError **error)
 }
 
 /*
- * [DefaultInstall.NTamd64], [DefaultInstall.NTamd64.10.0] and so on, [DefaultInstall.NT], [DefaultInstall]: the first
- * that is there, with the suffix.
+ * [DefaultInstall.NTamd64], [DefaultInstall.NTamd64.10.0] and so on, [DefaultInstall.NT], [DefaultInstall]:
+ * the first that is there, with the suffix.
  */
 static const struct fm_inf_section *find_install_section(struct loader *loader, const char *suffix)
 {
@@ -140,7 +141,8 @@ static const struct fm_inf_section *find_install_section(struct loader *loader, 
                 g_autofree char *lower = g_ascii_strdown(candidate->name, -1);
 
                 services = g_str_has_suffix(lower, ".services");
-                if (g_ascii_strncasecmp(candidate->name, prefix, sizeof(prefix) - 1) == 0 && services == (*suffix != 0))
+                if (g_ascii_strncasecmp(candidate->name, prefix, sizeof(prefix) - 1) == 0 &&
+                    services == (*suffix != 0))
                         section = candidate;
         }
         if (!section)
@@ -150,8 +152,8 @@ static const struct fm_inf_section *find_install_section(struct loader *loader, 
         return section;
 }
 
-static char *registry_path(struct loader *loader, const struct fm_inf_line *line, const char *root, const char *subkey,
-                           bool service, GError **error)
+static char *registry_path(struct loader *loader, const struct fm_inf_line *line, const char *root,
+                           const char *subkey, bool service, GError **error)
 {
         const char *base;
 
@@ -169,8 +171,8 @@ static char *registry_path(struct loader *loader, const struct fm_inf_line *line
                 base = NULL;
         if (!base) {
                 fail(error, loader, line, FM_INF_ERROR_VALUE,
-                     g_ascii_strcasecmp(root, "HKR") == 0 ? "HKR means nothing outside a service's AddReg" :
-                                                            "unknown registry root",
+                     g_ascii_strcasecmp(root, "HKR") == 0 ? "HKR means nothing outside a service's AddReg"
+                                                          : "unknown registry root",
                      root);
                 return NULL;
         }
@@ -179,8 +181,8 @@ static char *registry_path(struct loader *loader, const struct fm_inf_line *line
         return *subkey ? g_strconcat(base, "\\", subkey, NULL) : g_strdup(base);
 }
 
-static bool add_bytes(struct loader *loader, const struct fm_inf_line *line, const char *path, const char *name,
-                      uint32_t type, bool keep, GError **error)
+static bool add_bytes(struct loader *loader, const struct fm_inf_line *line, const char *path,
+                      const char *name, uint32_t type, bool keep, GError **error)
 {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
 
@@ -207,8 +209,8 @@ static bool add_bytes(struct loader *loader, const struct fm_inf_line *line, con
         return true;
 }
 
-static bool add_multi(struct loader *loader, const struct fm_inf_line *line, const char *path, const char *name,
-                      bool append, GError **error)
+static bool add_multi(struct loader *loader, const struct fm_inf_line *line, const char *path,
+                      const char *name, bool append, GError **error)
 {
         g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
 
@@ -224,8 +226,8 @@ static bool add_multi(struct loader *loader, const struct fm_inf_line *line, con
         return true;
 }
 
-static bool add_value(struct loader *loader, const struct fm_inf_line *line, const char *path, const char *name,
-                      uint32_t flags, GError **error)
+static bool add_value(struct loader *loader, const struct fm_inf_line *line, const char *path,
+                      const char *name, uint32_t flags, GError **error)
 {
         bool keep = (flags & ADDREG_NOCLOBBER) != 0;
 
@@ -236,9 +238,9 @@ static bool add_value(struct loader *loader, const struct fm_inf_line *line, con
 
                 if (!text)
                         return false;
-                fm_registry_batch_set_string(&loader->batch, path, name,
-                                             (flags & ADDREG_TYPE_MASK) == ADDREG_TYPE_SZ ? REG_SZ : REG_EXPAND_SZ, text,
-                                             keep);
+                fm_registry_batch_set_string(
+                        &loader->batch, path, name,
+                        (flags & ADDREG_TYPE_MASK) == ADDREG_TYPE_SZ ? REG_SZ : REG_EXPAND_SZ, text, keep);
                 return true;
         }
         case ADDREG_TYPE_MULTI_SZ:
@@ -257,7 +259,8 @@ static bool add_value(struct loader *loader, const struct fm_inf_line *line, con
                 return add_bytes(loader, line, path, name, REG_BINARY, keep, error);
         default:
                 if (!(flags & ADDREG_BINVALUETYPE)) {
-                        fail(error, loader, line, FM_INF_ERROR_VALUE, "unknown registry type in the flags", NULL);
+                        fail(error, loader, line, FM_INF_ERROR_VALUE, "unknown registry type in the flags",
+                             NULL);
                         return false;
                 }
                 /* The upper half is the registry's own type number. */
@@ -265,7 +268,8 @@ static bool add_value(struct loader *loader, const struct fm_inf_line *line, con
         }
 }
 
-static bool add_registry_line(struct loader *loader, const struct fm_inf_line *line, bool service, GError **error)
+static bool add_registry_line(struct loader *loader, const struct fm_inf_line *line, bool service,
+                              GError **error)
 {
         g_autofree char *root = NULL;
         g_autofree char *subkey = NULL;
@@ -301,7 +305,8 @@ static bool add_registry_line(struct loader *loader, const struct fm_inf_line *l
 }
 
 /* All AddReg directives of a section, each of which may name several sections. */
-static bool add_registry(struct loader *loader, const struct fm_inf_section *section, bool service, GError **error)
+static bool add_registry(struct loader *loader, const struct fm_inf_section *section, bool service,
+                         GError **error)
 {
         for (size_t i = 0; section && i < section->lines->len; i++) {
                 const struct fm_inf_line *line = section->lines->pdata[i];
@@ -316,8 +321,8 @@ static bool add_registry(struct loader *loader, const struct fm_inf_section *sec
                                 return false;
                         target = fm_inf_section(loader->inf, name);
                         if (!target) {
-                                fail(error, loader, line, FM_INF_ERROR_MISSING, "AddReg names a section that is not there",
-                                     name);
+                                fail(error, loader, line, FM_INF_ERROR_MISSING,
+                                     "AddReg names a section that is not there", name);
                                 return false;
                         }
                         for (size_t k = 0; k < target->lines->len; k++) {
@@ -325,7 +330,8 @@ static bool add_registry(struct loader *loader, const struct fm_inf_section *sec
                                         return false;
                                 if (loader->batch.bytes > REGISTRY_LIMIT ||
                                     loader->batch.changes->len > REGISTRY_LIMIT / 256) {
-                                        fail(error, loader, line, FM_INF_ERROR_VALUE, "too many registry values", NULL);
+                                        fail(error, loader, line, FM_INF_ERROR_VALUE,
+                                             "too many registry values", NULL);
                                         return false;
                                 }
                         }
@@ -358,17 +364,19 @@ static bool read_image(struct loader *loader, const struct fm_inf_section *insta
         image = strrchr(binary, '\\');
         image = image ? image + 1 : binary;
         if (!is_plain_name(image)) {
-                fail(error, loader, line, FM_INF_ERROR_VALUE, "ServiceBinary does not end with a file name", binary);
+                fail(error, loader, line, FM_INF_ERROR_VALUE, "ServiceBinary does not end with a file name",
+                     binary);
                 return false;
         }
         loader->service.image = g_strdup(image);
         path = g_strconcat("System32\\DRIVERS\\", image, NULL);
-        fm_registry_batch_set_string(&loader->batch, loader->service_key, "ImagePath", REG_EXPAND_SZ, path, false);
+        fm_registry_batch_set_string(&loader->batch, loader->service_key, "ImagePath", REG_EXPAND_SZ, path,
+                                     false);
         return true;
 }
 
-static bool set_service_number(struct loader *loader, const struct fm_inf_section *install, const char *directive,
-                               const char *value_name, uint32_t absent, GError **error)
+static bool set_service_number(struct loader *loader, const struct fm_inf_section *install,
+                               const char *directive, const char *value_name, uint32_t absent, GError **error)
 {
         const struct fm_inf_line *line = fm_inf_find(install, directive);
         uint32_t value = absent;
@@ -379,8 +387,8 @@ static bool set_service_number(struct loader *loader, const struct fm_inf_sectio
         return true;
 }
 
-static bool set_service_string(struct loader *loader, const struct fm_inf_section *install, const char *directive,
-                               const char *value_name, GError **error)
+static bool set_service_string(struct loader *loader, const struct fm_inf_section *install,
+                               const char *directive, const char *value_name, GError **error)
 {
         const struct fm_inf_line *line = fm_inf_find(install, directive);
         g_autofree char *text = NULL;
@@ -391,7 +399,8 @@ static bool set_service_string(struct loader *loader, const struct fm_inf_sectio
         if (!text)
                 return false;
         if (*text)
-                fm_registry_batch_set_string(&loader->batch, loader->service_key, value_name, REG_SZ, text, false);
+                fm_registry_batch_set_string(&loader->batch, loader->service_key, value_name, REG_SZ, text,
+                                             false);
         return true;
 }
 
@@ -440,7 +449,8 @@ static bool read_service(struct loader *loader, const struct fm_inf_line *add, G
                 return false;
         install = fm_inf_section(loader->inf, section_name);
         if (!install) {
-                fail(error, loader, add, FM_INF_ERROR_MISSING, "AddService names a section that is not there", section_name);
+                fail(error, loader, add, FM_INF_ERROR_MISSING, "AddService names a section that is not there",
+                     section_name);
                 return false;
         }
         loader->service.name = g_strdup(name);
@@ -471,15 +481,16 @@ static bool load(struct loader *loader, GError **error)
         }
         add = fm_inf_find(services, "AddService");
         if (!add) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_MISSING, "%s:%u: [%s] has no AddService", loader->inf->name,
-                            services->number, services->name);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_MISSING, "%s:%u: [%s] has no AddService",
+                            loader->inf->name, services->number, services->name);
                 return false;
         }
-        if (!read_service(loader, add, error) || !add_registry(loader, find_install_section(loader, ""), false, error))
+        if (!read_service(loader, add, error) ||
+            !add_registry(loader, find_install_section(loader, ""), false, error))
                 return false;
         if (!fm_registry_batch_commit(&loader->batch, &bad)) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: not a registry path: %s", loader->inf->name,
-                            bad);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: not a registry path: %s",
+                            loader->inf->name, bad);
                 return false;
         }
         return true;
@@ -487,7 +498,7 @@ static bool load(struct loader *loader, GError **error)
 
 bool fm_inf_load_data(const char *name, const void *data, size_t size, struct fm_service *ret, GError **error)
 {
-        struct loader loader = { 0 };
+        struct loader loader = {0};
         bool loaded = false;
 
         memset(ret, 0, sizeof(*ret));

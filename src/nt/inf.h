@@ -2,8 +2,8 @@
 /*
  * A filter's INF, as Microsoft ships it, into the registry.
  *
- * The file is untrusted: its size, its line length and every number are bounded, and the registry is touched only
- * when all of it was understood.
+ * The file is untrusted: its size, its line length and every number are bounded, and the registry is touched
+ * only when all of it was understood.
  */
 #pragma once
 
@@ -33,4 +33,5 @@ void fm_service_clear(struct fm_service *service);
 /* Fills FM_SERVICES_KEY\name as an installation would. Errors say file, line and what is wrong. */
 bool fm_inf_load(const char *path, struct fm_service *ret, GError **error);
 /* The same from memory; name stands for the file in messages. */
-bool fm_inf_load_data(const char *name, const void *data, size_t size, struct fm_service *ret, GError **error);
+bool fm_inf_load_data(const char *name, const void *data, size_t size, struct fm_service *ret,
+                      GError **error);

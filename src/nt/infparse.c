@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads INF text. One pass over at most a mebibyte; nothing recurses, a string's text is not expanded again, and
- * what one expansion can grow to is bounded.
+ * Reads INF text. One pass over at most a mebibyte; nothing recurses, a string's text is not expanded again,
+ * and what one expansion can grow to is bounded.
  */
 #include "nt/infparse.h"
 
@@ -9,12 +9,12 @@
 
 #include "nt/inf.h"
 
-#define FIELD_LIMIT 4096        /* characters, as SetupAPI has it */
-#define FIELDS_LIMIT 1024       /* in a line */
+#define FIELD_LIMIT        4096 /* characters, as SetupAPI has it */
+#define FIELDS_LIMIT       1024 /* in a line */
 #define SECTION_NAME_LIMIT 255
-#define JOINED_LIMIT (64 * 1024) /* bytes of a line with its continuations */
+#define JOINED_LIMIT       (64 * 1024) /* bytes of a line with its continuations */
 
-G_DEFINE_QUARK(fm-inf-error-quark, fm_inf_error)
+G_DEFINE_QUARK(fm - inf - error - quark, fm_inf_error)
 
 static void line_free(void *memory)
 {
@@ -67,9 +67,11 @@ static char *decode(const char *name, const unsigned char *data, size_t size, GE
         } else {
                 charset = "WINDOWS-1252";
         }
-        text = g_convert((const char *)data + skip, (gssize)(size - skip), "UTF-8", charset, NULL, &length, NULL);
+        text = g_convert((const char *)data + skip, (gssize)(size - skip), "UTF-8", charset, NULL, &length,
+                         NULL);
         if (!text) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s: the text is not valid %s", name, charset);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s: the text is not valid %s", name,
+                            charset);
                 return NULL;
         }
         if (strlen(text) != length) {
@@ -196,11 +198,20 @@ static bool parse_fields(struct fm_inf *inf, struct fm_inf_line *line, const cha
         for (size_t i = 0; i < line->fields->len; i++) {
                 if (strlen(line->fields->pdata[i]) > FIELD_LIMIT) {
                         g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX,
-                                    "%s:%u: a field is longer than %d characters", inf->name, line->number, FIELD_LIMIT);
+                                    "%s:%u: a field is longer than %d characters", inf->name, line->number,
+                                    FIELD_LIMIT);
                         return false;
                 }
         }
         return true;
+}
+
+/* Sources hold INFs as stampinf's input; the architecture goes where $ARCH$ stands. */
+static char *stamp(const char *name)
+{
+        g_auto(GStrv) parts = g_strsplit(name, "$ARCH$", -1);
+
+        return g_strjoinv("amd64", parts);
 }
 
 static bool parse_section_name(struct fm_inf *inf, const char *text, unsigned number,
@@ -208,14 +219,16 @@ static bool parse_section_name(struct fm_inf *inf, const char *text, unsigned nu
 {
         size_t length = strlen(text);
         g_autofree char *name = NULL;
+        g_autofree char *stamped = NULL;
 
         if (length < 3 || text[length - 1] != ']' || length - 2 > SECTION_NAME_LIMIT) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: not a section name: %s", inf->name, number,
-                            text);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: not a section name: %s",
+                            inf->name, number, text);
                 return false;
         }
         name = g_strstrip(g_strndup(text + 1, length - 2));
-        *section = make_section(inf, name, number);
+        stamped = stamp(name);
+        *section = make_section(inf, stamped, number);
         return true;
 }
 
@@ -230,8 +243,8 @@ static bool parse_line(struct fm_inf *inf, char *text, unsigned number, struct f
         if (*text == '[')
                 return parse_section_name(inf, text, number, section, error);
         if (!*section) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: text before the first section", inf->name,
-                            number);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: text before the first section",
+                            inf->name, number);
                 return false;
         }
         line = g_new0(struct fm_inf_line, 1);
@@ -266,14 +279,14 @@ static bool parse_text(struct fm_inf *inf, char *text, GError **error)
                 if (joined->len == 0)
                         first = number;
                 if (!trim_line(text, &continues)) {
-                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: closing quotation mark missing",
-                                    inf->name, number);
+                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX,
+                                    "%s:%u: closing quotation mark missing", inf->name, number);
                         return false;
                 }
                 g_string_append(joined, text);
                 if (joined->len > JOINED_LIMIT) {
-                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: the line is too long", inf->name,
-                                    first);
+                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_SYNTAX, "%s:%u: the line is too long",
+                                    inf->name, first);
                         return false;
                 }
                 text = next;
@@ -314,7 +327,7 @@ struct fm_inf *fm_inf_parse(const char *name, const void *data, size_t size, GEr
 /* American English first, then the neutral section, then whichever language the file begins with. */
 static const char *find_string(const struct fm_inf *inf, const char *token)
 {
-        static const char *const preferred[] = { "Strings.0409", "Strings.0009", "Strings" };
+        static const char *const preferred[] = {"Strings.0409", "Strings.0009", "Strings"};
         const struct fm_inf_line *line = NULL;
 
         for (size_t i = 0; i < G_N_ELEMENTS(preferred) && !line; i++)
@@ -333,7 +346,8 @@ static bool is_directory_id(const char *token)
         return *token && strspn(token, "0123456789") == strlen(token);
 }
 
-char *fm_inf_expand(const struct fm_inf *inf, const struct fm_inf_line *line, const char *text, GError **error)
+char *fm_inf_expand(const struct fm_inf *inf, const struct fm_inf_line *line, const char *text,
+                    GError **error)
 {
         g_autoptr(GString) out = g_string_new(NULL);
 
@@ -359,13 +373,14 @@ char *fm_inf_expand(const struct fm_inf *inf, const struct fm_inf_line *line, co
                 } else if (is_directory_id(token)) {
                         g_string_append_printf(out, "%%%s%%", token);
                 } else {
-                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s:%u: %%%s%% is not defined in [Strings]",
-                                    inf->name, line->number, token);
+                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE,
+                                    "%s:%u: %%%s%% is not defined in [Strings]", inf->name, line->number,
+                                    token);
                         return NULL;
                 }
                 if (out->len > JOINED_LIMIT) {
-                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s:%u: too long with its strings", inf->name,
-                                    line->number);
+                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE,
+                                    "%s:%u: too long with its strings", inf->name, line->number);
                         return NULL;
                 }
         }

@@ -33,7 +33,9 @@ const struct fm_inf_section *fm_inf_section(const struct fm_inf *inf, const char
 /* First line with that key. section may be NULL. */
 const struct fm_inf_line *fm_inf_find(const struct fm_inf_section *section, const char *key);
 
-/* Replaces each %name% by its text in [Strings], %% by %; a directory id such as %12% stays. NULL: not defined. */
-char *fm_inf_expand(const struct fm_inf *inf, const struct fm_inf_line *line, const char *text, GError **error);
+/* Replaces each %name% by its text in [Strings], %% by %; a directory id such as %12% stays. NULL: not
+ * defined. */
+char *fm_inf_expand(const struct fm_inf *inf, const struct fm_inf_line *line, const char *text,
+                    GError **error);
 /* Expanded field number index, "" when the line has no such field; NULL: error. */
 char *fm_inf_field(const struct fm_inf *inf, const struct fm_inf_line *line, size_t index, GError **error);

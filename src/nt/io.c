@@ -2,8 +2,8 @@
 /*
  * Driver and device objects, their names and links, and the functions of the I/O manager around them.
  *
- * names maps upper-case names to devices, links to names; both are guarded by names_lock, under which nothing else
- * is called. A device is on its driver's list from IoCreateDevice to IoDeleteDevice.
+ * names maps upper-case names to devices, links to names; both are guarded by names_lock, under which nothing
+ * else is called. A device is on its driver's list from IoCreateDevice to IoDeleteDevice.
  */
 #include "nt/io.h"
 
@@ -22,16 +22,16 @@
 #include "nt/work.h"
 #include "nt/zw.h"
 
-#define IO_TAG 0x20206f49 /* 'Io  ' */
+#define IO_TAG      0x20206f49 /* 'Io  ' */
 #define NAMES_LIMIT 4096
 
 static void destroy_driver(void *body);
 static void destroy_device(void *body);
 
-static struct _OBJECT_TYPE file_type = { .name = "File" };
-static struct _OBJECT_TYPE driver_type = { .name = "Driver", .destroy = destroy_driver };
-static struct _OBJECT_TYPE device_type = { .name = "Device", .destroy = destroy_device };
-static struct _OBJECT_TYPE transaction_type = { .name = "TmTx" };
+static struct _OBJECT_TYPE file_type = {.name = "File"};
+static struct _OBJECT_TYPE driver_type = {.name = "Driver", .destroy = destroy_driver};
+static struct _OBJECT_TYPE device_type = {.name = "Device", .destroy = destroy_device};
+static struct _OBJECT_TYPE transaction_type = {.name = "TmTx"};
 static POBJECT_TYPE file_type_pointer = &file_type;
 static POBJECT_TYPE driver_type_pointer = &driver_type;
 static POBJECT_TYPE device_type_pointer = &device_type;
@@ -150,14 +150,16 @@ static bool register_name(struct device *device)
         pthread_mutex_lock(&names_lock);
         if (!device_names)
                 device_names = g_hash_table_new(g_str_hash, g_str_equal);
-        taken = g_hash_table_contains(device_names, device->name) || g_hash_table_size(device_names) >= NAMES_LIMIT;
+        taken = g_hash_table_contains(device_names, device->name) ||
+                g_hash_table_size(device_names) >= NAMES_LIMIT;
         if (!taken)
                 g_hash_table_insert(device_names, device->name, device);
         pthread_mutex_unlock(&names_lock);
         return !taken;
 }
 
-/* STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_INVALID, STATUS_INSUFFICIENT_RESOURCES. IRQL <= APC_LEVEL. */
+/* STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_INVALID, STATUS_INSUFFICIENT_RESOURCES. IRQL <= APC_LEVEL.
+ */
 NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, PUNICODE_STRING DeviceName,
                         DEVICE_TYPE DeviceType, ULONG DeviceCharacteristics, BOOLEAN Exclusive,
                         PDEVICE_OBJECT *DeviceObject)
@@ -319,7 +321,8 @@ NTSTATUS IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE
                 path = g_strconcat(FM_SERVICES_KEY "\\", name, "\\Parameters", NULL);
                 break;
         case DriverRegKeyPersistentState:
-                path = g_strconcat("\\Registry\\Machine\\System\\CurrentControlSet\\Control\\FltState\\", name, NULL);
+                path = g_strconcat("\\Registry\\Machine\\System\\CurrentControlSet\\Control\\FltState\\",
+                                   name, NULL);
                 break;
         default:
                 break;
@@ -424,7 +427,8 @@ PVOID IoGetInitialStack(VOID)
 
 PGENERIC_MAPPING IoGetFileObjectGenericMapping(VOID)
 {
-        static GENERIC_MAPPING mapping = { FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS };
+        static GENERIC_MAPPING mapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE,
+                                          FILE_ALL_ACCESS};
 
         return &mapping;
 }
@@ -489,8 +493,8 @@ VOID IoQueueWorkItem(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE WorkerRoutine
         fm_work_queue(run_work_item, IoWorkItem);
 }
 
-VOID IoQueueWorkItemEx(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE_EX WorkerRoutine, WORK_QUEUE_TYPE QueueType,
-                       PVOID Context)
+VOID IoQueueWorkItemEx(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE_EX WorkerRoutine,
+                       WORK_QUEUE_TYPE QueueType, PVOID Context)
 {
         fm_check_irql("IoQueueWorkItemEx", DISPATCH_LEVEL);
         IoWorkItem->routine = NULL;

@@ -2,8 +2,8 @@
 /*
  * IRPs for device objects: allocated, sent down a stack of devices, completed.
  *
- * The Filter Manager has its own operations; IRPs here are for control devices and for drivers that talk to each other. The
- * cancel spin lock is one, as on Windows.
+ * The Filter Manager has its own operations; IRPs here are for control devices and for drivers that talk to
+ * each other. The cancel spin lock is one, as on Windows.
  */
 #include <fltKernel.h>
 #include <stdbool.h>
@@ -57,7 +57,8 @@ NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         PIO_STACK_LOCATION location;
 
         if (Irp->CurrentLocation <= 1)
-                fm_bugcheck(0x35, "no more stack locations in IRP %p", (void *)Irp); /* NO_MORE_IRP_STACK_LOCATIONS */
+                fm_bugcheck(0x35, "no more stack locations in IRP %p",
+                            (void *)Irp); /* NO_MORE_IRP_STACK_LOCATIONS */
         IoSetNextIrpStackLocation(Irp);
         location = IoGetCurrentIrpStackLocation(Irp);
         location->DeviceObject = DeviceObject;
@@ -78,8 +79,8 @@ static bool wants_completion(const IO_STACK_LOCATION *location, PIRP irp)
                 return false;
         if (irp->Cancel && (location->Control & SL_INVOKE_ON_CANCEL))
                 return true;
-        return NT_SUCCESS(irp->IoStatus.Status) ? (location->Control & SL_INVOKE_ON_SUCCESS) != 0 :
-                                                  (location->Control & SL_INVOKE_ON_ERROR) != 0;
+        return NT_SUCCESS(irp->IoStatus.Status) ? (location->Control & SL_INVOKE_ON_SUCCESS) != 0
+                                                : (location->Control & SL_INVOKE_ON_ERROR) != 0;
 }
 
 /* What the I/O manager does for those it built itself: status, event, and an end. */
@@ -99,13 +100,15 @@ static void finish(PIRP irp)
                 KeSetEvent(event, 0, FALSE);
 }
 
-/* Completion routines from the lowest up, until one says STATUS_MORE_PROCESSING_REQUIRED. IRQL <= DISPATCH_LEVEL. */
+/* Completion routines from the lowest up, until one says STATUS_MORE_PROCESSING_REQUIRED. IRQL <=
+ * DISPATCH_LEVEL. */
 VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
 {
         if (Irp->IoStatus.Status == STATUS_PENDING)
                 fm_violation("irp-pending", "IRP %p is completed with STATUS_PENDING", (void *)Irp);
         if (Irp->CurrentLocation > Irp->StackCount + 1)
-                fm_bugcheck(0x44, "IRP %p is completed twice", (void *)Irp); /* MULTIPLE_IRP_COMPLETE_REQUESTS */
+                fm_bugcheck(0x44, "IRP %p is completed twice",
+                            (void *)Irp); /* MULTIPLE_IRP_COMPLETE_REQUESTS */
         while (Irp->CurrentLocation <= Irp->StackCount) {
                 PIO_STACK_LOCATION location = IoGetCurrentIrpStackLocation(Irp);
                 PDEVICE_OBJECT device = NULL;
@@ -116,7 +119,8 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
                 if (Irp->CurrentLocation <= Irp->StackCount)
                         device = IoGetCurrentIrpStackLocation(Irp)->DeviceObject;
                 if (wants_completion(location, Irp) &&
-                    location->CompletionRoutine(device, Irp, location->Context) == STATUS_MORE_PROCESSING_REQUIRED)
+                    location->CompletionRoutine(device, Irp, location->Context) ==
+                            STATUS_MORE_PROCESSING_REQUIRED)
                         return;
         }
         finish(Irp);
@@ -150,10 +154,12 @@ BOOLEAN IoCancelIrp(PIRP Irp)
         return TRUE;
 }
 
-/* Buffered controls only: STATUS_NOT_SUPPORTED has no way out of here, so others give NULL. IRQL PASSIVE_LEVEL. */
+/* Buffered controls only: STATUS_NOT_SUPPORTED has no way out of here, so others give NULL. IRQL
+ * PASSIVE_LEVEL. */
 PIRP IoBuildDeviceIoControlRequest(ULONG IoControlCode, PDEVICE_OBJECT DeviceObject, PVOID InputBuffer,
                                    ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
-                                   BOOLEAN InternalDeviceIoControl, PKEVENT Event, PIO_STATUS_BLOCK IoStatusBlock)
+                                   BOOLEAN InternalDeviceIoControl, PKEVENT Event,
+                                   PIO_STATUS_BLOCK IoStatusBlock)
 {
         ULONG size = InputBufferLength > OutputBufferLength ? InputBufferLength : OutputBufferLength;
         PIO_STACK_LOCATION location;
@@ -182,9 +188,22 @@ PIRP IoBuildDeviceIoControlRequest(ULONG IoControlCode, PDEVICE_OBJECT DeviceObj
         irp->RequestorMode = KernelMode;
         irp->Tail.Overlay.Thread = PsGetCurrentThread();
         location = IoGetNextIrpStackLocation(irp);
-        location->MajorFunction = InternalDeviceIoControl ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL;
+        location->MajorFunction =
+                InternalDeviceIoControl ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL;
         location->Parameters.DeviceIoControl.IoControlCode = IoControlCode;
         location->Parameters.DeviceIoControl.InputBufferLength = InputBufferLength;
         location->Parameters.DeviceIoControl.OutputBufferLength = OutputBufferLength;
         return irp;
+}
+
+PEPROCESS IoGetRequestorProcess(PIRP Irp)
+{
+        return Irp->Tail.Overlay.Thread ? IoThreadToProcess(Irp->Tail.Overlay.Thread) : NULL;
+}
+
+ULONG IoGetRequestorProcessId(PIRP Irp)
+{
+        PEPROCESS process = IoGetRequestorProcess(Irp);
+
+        return process ? (ULONG)(ULONG_PTR)PsGetProcessId(process) : 0;
 }

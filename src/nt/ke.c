@@ -2,9 +2,9 @@
 /*
  * Dispatcher objects: events, semaphores, mutexes, and the waits for them.
  *
- * dispatcher_lock guards every header and every wait. A waiter sleeps on a futex word of its own, which whoever ends
- * the wait changes once, from WAITING to something else: that one change decides between an object, the
- * timeout and the end of the request. Nothing else is locked while dispatcher_lock is held.
+ * dispatcher_lock guards every header and every wait. A waiter sleeps on a futex word of its own, which
+ * whoever ends the wait changes once, from WAITING to something else: that one change decides between an
+ * object, the timeout and the end of the request. Nothing else is locked while dispatcher_lock is held.
  */
 #include "nt/ke.h"
 
@@ -20,6 +20,8 @@
 #include "nt/cancel.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
+
+#define MAXIMUM_WAIT_OBJECTS_EXCEEDED 0xc
 
 enum wait_state {
         WAITING,
@@ -56,7 +58,8 @@ void fm_check_irql(const char *function, KIRQL highest)
         KIRQL irql = fm_thread_self()->irql;
 
         if (irql > highest)
-                fm_violation("irql", "%s was called at IRQL %u, and is allowed up to %u", function, irql, highest);
+                fm_violation("irql", "%s was called at IRQL %u, and is allowed up to %u", function, irql,
+                             highest);
 }
 
 int64_t fm_system_time(void)
@@ -70,8 +73,9 @@ int64_t fm_system_time(void)
 struct timespec fm_deadline(const LARGE_INTEGER *timeout)
 {
         struct timespec at;
-        int64_t left = timeout->QuadPart < 0 ? (timeout->QuadPart == INT64_MIN ? INT64_MAX : -timeout->QuadPart) :
-                                               timeout->QuadPart - fm_system_time();
+        int64_t left = timeout->QuadPart < 0
+                               ? (timeout->QuadPart == INT64_MIN ? INT64_MAX : -timeout->QuadPart)
+                               : timeout->QuadPart - fm_system_time();
 
         if (left < 0)
                 left = 0;
@@ -93,7 +97,7 @@ void fm_dispatcher_init(DISPATCHER_HEADER *header, enum fm_dispatcher_type type,
         InitializeListHead(&header->WaitListHead);
 }
 
-static bool is_dispatcher_object(const DISPATCHER_HEADER *header)
+static bool is_dispatcher_object_locked(const DISPATCHER_HEADER *header)
 {
         switch (header->Type) {
         case FM_DISPATCHER_NOTIFICATION_EVENT:
@@ -110,7 +114,8 @@ static bool is_dispatcher_object(const DISPATCHER_HEADER *header)
         }
 }
 
-/* The address of a thread's state stands for the thread: one requestor may have several threads working for it. */
+/* The address of a thread's state stands for the thread: one requestor may have several threads working for
+ * it. */
 static struct _ETHREAD *owner_of(struct fm_thread *thread)
 {
         return (struct _ETHREAD *)thread;
@@ -142,7 +147,8 @@ static void consume(DISPATCHER_HEADER *header, struct fm_thread *thread)
         }
 }
 
-/* STATUS_WAIT_0 + index of the object that ends the wait now, having taken what it takes; or STATUS_PENDING. */
+/* STATUS_WAIT_0 + index of the object that ends the wait now, having taken what it takes; or STATUS_PENDING.
+ */
 static NTSTATUS try_satisfy_locked(struct waiter *waiter)
 {
         if (waiter->type == WaitAny) {
@@ -224,8 +230,8 @@ static void sleep_until_ended(struct waiter *waiter, const struct timespec *dead
 {
         while (atomic_load(&waiter->state) == WAITING) {
                 uint32_t expected = WAITING;
-                long result = syscall(SYS_futex, &waiter->state, FUTEX_WAIT_BITSET_PRIVATE, WAITING, deadline, NULL,
-                                      FUTEX_BITSET_MATCH_ANY);
+                long result = syscall(SYS_futex, &waiter->state, FUTEX_WAIT_BITSET_PRIVATE, WAITING, deadline,
+                                      NULL, FUTEX_BITSET_MATCH_ANY);
 
                 if (result < 0 && errno == ETIMEDOUT)
                         atomic_compare_exchange_strong(&waiter->state, &expected, TIMED_OUT);
@@ -268,20 +274,15 @@ static NTSTATUS wait_slowly(struct waiter *waiter, bool cancellable, const LARGE
 NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable, const LARGE_INTEGER *timeout)
 {
         struct wait_block blocks[MAXIMUM_WAIT_OBJECTS];
-        struct waiter waiter = { .thread = fm_thread_self(), .type = type, .count = count, .blocks = blocks };
+        struct waiter waiter = {.thread = fm_thread_self(), .type = type, .count = count, .blocks = blocks};
         bool poll = timeout && timeout->QuadPart == 0;
         NTSTATUS status;
 
         if (count == 0 || count > MAXIMUM_WAIT_OBJECTS || (type != WaitAll && type != WaitAny))
-                fm_bugcheck(0xc, "a wait for %u objects of type %d", count, type); /* MAXIMUM_WAIT_OBJECTS_EXCEEDED */
+                fm_bugcheck(MAXIMUM_WAIT_OBJECTS_EXCEEDED, "a wait for %u objects of type %d", count, type);
         for (ULONG i = 0; i < count; i++) {
                 blocks[i].waiter = &waiter;
                 blocks[i].header = objects[i];
-                if (!is_dispatcher_object(blocks[i].header)) {
-                        fm_violation("wait-object", "a wait for something that is not an initialized dispatcher object (%p)",
-                                     objects[i]);
-                        return STATUS_INVALID_PARAMETER;
-                }
         }
         if (!poll) {
                 fm_check_irql("a wait", APC_LEVEL);
@@ -290,6 +291,15 @@ NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable,
         }
 
         pthread_mutex_lock(&dispatcher_lock);
+        for (ULONG i = 0; i < count; i++) {
+                if (is_dispatcher_object_locked(blocks[i].header))
+                        continue;
+                pthread_mutex_unlock(&dispatcher_lock);
+                fm_violation("wait-object",
+                             "a wait for something that is not an initialized dispatcher object (%p)",
+                             objects[i]);
+                return STATUS_INVALID_PARAMETER;
+        }
         status = try_satisfy_locked(&waiter);
         if (status != STATUS_PENDING || poll) {
                 pthread_mutex_unlock(&dispatcher_lock);
@@ -302,11 +312,12 @@ NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable,
 }
 
 /*
- * STATUS_SUCCESS, STATUS_TIMEOUT; STATUS_USER_APC, which is NT_SUCCESS, when the caller of the I/O is being killed and
- * the wait is for UserMode or alertable; other waits go on. IRQL <= APC_LEVEL, any with a timeout of 0 below HIGH.
+ * STATUS_SUCCESS, STATUS_TIMEOUT; STATUS_USER_APC, which is NT_SUCCESS, when the caller of the I/O is being
+ * killed and the wait is for UserMode or alertable; other waits go on. IRQL <= APC_LEVEL, any with a timeout
+ * of 0 below HIGH.
  */
-NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
-                               PLARGE_INTEGER Timeout)
+NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,
+                               BOOLEAN Alertable, PLARGE_INTEGER Timeout)
 {
         NTSTATUS status = fm_wait(1, &Object, WaitAny, WaitMode != KernelMode || Alertable, Timeout);
 
@@ -342,25 +353,28 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLA
 VOID KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
 {
         fm_dispatcher_init(&Event->Header,
-                           Type == NotificationEvent ? FM_DISPATCHER_NOTIFICATION_EVENT :
-                                                       FM_DISPATCHER_SYNCHRONIZATION_EVENT,
+                           Type == NotificationEvent ? FM_DISPATCHER_NOTIFICATION_EVENT
+                                                     : FM_DISPATCHER_SYNCHRONIZATION_EVENT,
                            State != FALSE);
 }
 
 /* Returns the previous state. Wait is ignored: no scheduler depends on it. IRQL <= DISPATCH_LEVEL. */
 LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
-        LONG before;
+        LONG before = 0;
+        bool valid;
 
-        if (!is_dispatcher_object(&Event->Header)) {
-                fm_violation("event-object", "KeSetEvent of an event that was not initialized (%p)", (void *)Event);
-                return 0;
-        }
         pthread_mutex_lock(&dispatcher_lock);
-        before = Event->Header.SignalState;
-        Event->Header.SignalState = 1;
-        wake_waiters_locked(&Event->Header);
+        valid = is_dispatcher_object_locked(&Event->Header);
+        if (valid) {
+                before = Event->Header.SignalState;
+                Event->Header.SignalState = 1;
+                wake_waiters_locked(&Event->Header);
+        }
         pthread_mutex_unlock(&dispatcher_lock);
+        if (!valid)
+                fm_violation("event-object", "KeSetEvent of an event that was not initialized (%p)",
+                             (void *)Event);
         return before;
 }
 

@@ -27,7 +27,7 @@ enum fm_dispatcher_type {
 struct _ETHREAD {
         DISPATCHER_HEADER Header; /* signalled when the thread has ended */
         pid_t tid;
-        PEPROCESS process;        /* referenced */
+        PEPROCESS process; /* referenced */
         KPRIORITY priority;
         NTSTATUS exit_status;
 };
@@ -35,9 +35,9 @@ struct _ETHREAD {
 struct _EPROCESS {
         DISPATCHER_HEADER Header;
         pid_t pid;
-        int pidfd;      /* -1: System, or the kernel has no pidfds */
+        int pidfd;       /* -1: System, or the kernel has no pidfds */
         int64_t created; /* 100 ns since 1601 */
-        char image[16]; /* as PsGetProcessImageFileName has it */
+        char image[16];  /* as PsGetProcessImageFileName has it */
 };
 
 void fm_dispatcher_init(DISPATCHER_HEADER *header, enum fm_dispatcher_type type, LONG state);
@@ -48,7 +48,8 @@ void fm_dispatcher_signal(DISPATCHER_HEADER *header);
  * cancellable: STATUS_THREAD_IS_TERMINATING when the request of this thread ends that way. Else as
  * KeWaitForMultipleObjects: STATUS_WAIT_0 + index, STATUS_ABANDONED, STATUS_TIMEOUT.
  */
-NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable, const LARGE_INTEGER *timeout);
+NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable,
+                 const LARGE_INTEGER *timeout);
 
 /* Remaining time of a Windows timeout as a CLOCK_MONOTONIC point. */
 struct timespec fm_deadline(const LARGE_INTEGER *timeout);

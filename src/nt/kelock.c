@@ -2,8 +2,9 @@
 /*
  * IRQL, critical regions and spin locks.
  *
- * The IRQL is a number per thread that nothing obeys but the checks. A spin lock sleeps on a futex after a short spin,
- * since its owner may not be running; its upper half holds the owner, to tell a deadlock from a wait.
+ * The IRQL is a number per thread that nothing obeys but the checks. A spin lock sleeps on a futex after a
+ * short spin, since its owner may not be running; its upper half holds the owner, to tell a deadlock from a
+ * wait.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -17,10 +18,10 @@
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
-#define SPIN_LOCK_ALREADY_OWNED 0xf
+#define SPIN_LOCK_ALREADY_OWNED   0xf
 #define IRQL_NOT_GREATER_OR_EQUAL 0x9
-#define IRQL_NOT_LESS_OR_EQUAL 0xa
-#define SPINS 100
+#define IRQL_NOT_LESS_OR_EQUAL    0xa
+#define SPINS                     100
 
 enum spin_state {
         SPIN_FREE,
@@ -87,8 +88,8 @@ static void acquire(PKSPIN_LOCK word)
 
         if (!take(lock, SPIN_HELD)) {
                 if (atomic_load(&lock->owner) == thread_id())
-                        fm_bugcheck(SPIN_LOCK_ALREADY_OWNED, "spin lock %p is acquired by the thread that holds it",
-                                    (void *)word);
+                        fm_bugcheck(SPIN_LOCK_ALREADY_OWNED,
+                                    "spin lock %p is acquired by the thread that holds it", (void *)word);
                 for (int i = 0; i < SPINS; i++) {
                         YieldProcessor();
                         if (take(lock, SPIN_HELD))
@@ -108,8 +109,8 @@ static void release(PKSPIN_LOCK word)
         struct fm_thread *self = fm_thread_self();
 
         if (atomic_load(&lock->state) == SPIN_FREE || atomic_load(&lock->owner) != thread_id()) {
-                fm_violation("spin-lock-not-owned", "spin lock %p is released by a thread that does not hold it",
-                             (void *)word);
+                fm_violation("spin-lock-not-owned",
+                             "spin lock %p is released by a thread that does not hold it", (void *)word);
                 return;
         }
         if (self->spin_locks_held)
@@ -191,14 +192,15 @@ VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
 }
 
 #define READERS_LIMIT 0x7fffffff
-#define WRITER ((LONG)0x80000000)
+#define WRITER        ((LONG)0x80000000)
 
 static void enter_shared(PEX_SPIN_LOCK lock)
 {
         for (unsigned tries = 0;; tries++) {
                 LONG value = __atomic_load_n(lock, __ATOMIC_RELAXED);
 
-                if (value >= 0 && value < READERS_LIMIT && InterlockedCompareExchange(lock, value + 1, value) == value)
+                if (value >= 0 && value < READERS_LIMIT &&
+                    InterlockedCompareExchange(lock, value + 1, value) == value)
                         return;
                 if (tries > SPINS)
                         sched_yield();

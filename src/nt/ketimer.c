@@ -3,7 +3,8 @@
  * Time, timers and DPCs.
  *
  * One thread, started by the first timer or DPC, does for all processors' clocks: it signals timers when they
- * are due and runs the queued DPCs one after the other at DISPATCH_LEVEL. Lock order: timer_lock before the dispatcher's.
+ * are due and runs the queued DPCs one after the other at DISPATCH_LEVEL. Lock order: timer_lock before the
+ * dispatcher's.
  */
 #include <errno.h>
 #include <glib.h>
@@ -22,7 +23,7 @@ static pthread_once_t timer_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t timer_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t timer_changed;
 static pthread_cond_t dpc_idle = PTHREAD_COND_INITIALIZER;
-static LIST_ENTRY timers = { &timers, &timers }; /* by due time; guarded by timer_lock, as all below */
+static LIST_ENTRY timers = {&timers, &timers}; /* by due time; guarded by timer_lock, as all below */
 static PSINGLE_LIST_ENTRY first_dpc;
 static PSINGLE_LIST_ENTRY *last_dpc = &first_dpc;
 static bool dpc_running;
@@ -40,7 +41,8 @@ static void insert_timer_locked(PKTIMER timer)
 {
         LIST_ENTRY *at = timers.Flink;
 
-        while (at != &timers && CONTAINING_RECORD(at, KTIMER, TimerListEntry)->DueTime.QuadPart <= timer->DueTime.QuadPart)
+        while (at != &timers &&
+               CONTAINING_RECORD(at, KTIMER, TimerListEntry)->DueTime.QuadPart <= timer->DueTime.QuadPart)
                 at = at->Flink;
         InsertTailList(at, &timer->TimerListEntry);
 }
@@ -115,8 +117,8 @@ static void *timer_main(void *unused)
                 } else if ((int64_t)next->DueTime.QuadPart <= monotonic()) {
                         expire_locked(next);
                 } else {
-                        struct timespec due = { .tv_sec = (time_t)(next->DueTime.QuadPart / 10000000),
-                                                .tv_nsec = (long)(next->DueTime.QuadPart % 10000000) * 100 };
+                        struct timespec due = {.tv_sec = (time_t)(next->DueTime.QuadPart / 10000000),
+                                               .tv_nsec = (long)(next->DueTime.QuadPart % 10000000) * 100};
 
                         pthread_cond_timedwait(&timer_changed, &timer_lock, &due);
                 }
@@ -141,8 +143,8 @@ static void start_timer_thread(void)
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
         fm_dispatcher_init(&Timer->Header,
-                           Type == NotificationTimer ? FM_DISPATCHER_NOTIFICATION_TIMER :
-                                                       FM_DISPATCHER_SYNCHRONIZATION_TIMER,
+                           Type == NotificationTimer ? FM_DISPATCHER_NOTIFICATION_TIMER
+                                                     : FM_DISPATCHER_SYNCHRONIZATION_TIMER,
                            0);
         Timer->DueTime.QuadPart = 0;
         Timer->TimerListEntry.Flink = NULL;
@@ -164,7 +166,8 @@ static bool cancel_timer_locked(PKTIMER timer)
         return true;
 }
 
-/* TRUE when the timer was running already. Negative: relative; positive: a system time. Period in milliseconds. */
+/* TRUE when the timer was running already. Negative: relative; positive: a system time. Period in
+ * milliseconds. */
 BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
 {
         int64_t left = DueTime.QuadPart < 0 ? -DueTime.QuadPart : DueTime.QuadPart - fm_system_time();
@@ -190,7 +193,8 @@ BOOLEAN KeSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc)
         return KeSetTimerEx(Timer, DueTime, 0, Dpc);
 }
 
-BOOLEAN KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG TolerableDelay, PKDPC Dpc)
+BOOLEAN KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG TolerableDelay,
+                              PKDPC Dpc)
 {
         return KeSetTimerEx(Timer, DueTime, (LONG)Period, Dpc);
 }
@@ -213,7 +217,7 @@ BOOLEAN KeReadStateTimer(PKTIMER Timer)
 
 VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
 {
-        *Dpc = (KDPC){ .DeferredRoutine = DeferredRoutine, .DeferredContext = DeferredContext };
+        *Dpc = (KDPC){.DeferredRoutine = DeferredRoutine, .DeferredContext = DeferredContext};
 }
 
 /* FALSE when it was queued already. Any IRQL. */
@@ -371,8 +375,8 @@ ULONG KeQueryMaximumProcessorCountEx(USHORT GroupNumber)
 DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR Parameter1, ULONG_PTR Parameter2,
                                     ULONG_PTR Parameter3, ULONG_PTR Parameter4)
 {
-        fm_bugcheck(BugCheckCode, "KeBugCheckEx (0x%zx, 0x%zx, 0x%zx, 0x%zx)", (size_t)Parameter1, (size_t)Parameter2,
-                    (size_t)Parameter3, (size_t)Parameter4);
+        fm_bugcheck(BugCheckCode, "KeBugCheckEx (0x%zx, 0x%zx, 0x%zx, 0x%zx)", (size_t)Parameter1,
+                    (size_t)Parameter2, (size_t)Parameter3, (size_t)Parameter4);
 }
 
 DECLSPEC_NORETURN VOID KeBugCheck(ULONG BugCheckCode)
@@ -387,8 +391,8 @@ NTSTATUS KeExpandKernelStackAndCallout(PEXPAND_STACK_CALLOUT Callout, PVOID Para
         return STATUS_SUCCESS;
 }
 
-NTSTATUS KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size, BOOLEAN Wait,
-                                         PVOID Context)
+NTSTATUS KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size,
+                                         BOOLEAN Wait, PVOID Context)
 {
         Callout(Parameter);
         return STATUS_SUCCESS;

@@ -32,7 +32,8 @@ static bool parse_dword(const char *text, uint32_t *ret)
         return true;
 }
 
-static bool set_parameter(struct fm_registry_batch *batch, const char *path, const char *key, const char *value)
+static bool set_parameter(struct fm_registry_batch *batch, const char *path, const char *key,
+                          const char *value)
 {
         uint32_t number;
 
@@ -65,8 +66,8 @@ static bool set_parameters(struct fm_registry_batch *batch, GKeyFile *file, cons
                 g_autofree char *value = g_key_file_get_value(file, "Parameters", keys[i], NULL);
 
                 if (!set_parameter(batch, path, keys[i], value)) {
-                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: [Parameters] %s: not a number: %s", name,
-                                    keys[i], value);
+                        g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE,
+                                    "%s: [Parameters] %s: not a number: %s", name, keys[i], value);
                         return false;
                 }
         }
@@ -89,8 +90,8 @@ static bool is_plain_name(const char *name)
         return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strpbrk(name, "/\\");
 }
 
-static bool set_service(struct fm_registry_batch *batch, GKeyFile *file, const char *path, struct fm_service *service,
-                        GError **error)
+static bool set_service(struct fm_registry_batch *batch, GKeyFile *file, const char *path,
+                        struct fm_service *service, GError **error)
 {
         g_autofree char *altitude = get_value(file, "Altitude", "");
         g_autofree char *group = get_value(file, "LoadOrderGroup", "");
@@ -100,13 +101,13 @@ static bool set_service(struct fm_registry_batch *batch, GKeyFile *file, const c
         g_autofree char *instance = get_value(file, "InstanceName", default_instance);
         g_autofree char *key = g_strconcat(FM_SERVICES_KEY "\\", service->name, NULL);
         g_autofree char *image_path = NULL;
-        char *depend[] = { (char *)"FltMgr", NULL };
+        char *depend[] = {(char *)"FltMgr", NULL};
         uint32_t flags;
 
         service->image = get_value(file, "Image", default_image);
         if (!is_plain_name(service->image) || !is_plain_name(instance)) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: [Service] Image and InstanceName are plain names",
-                            path);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE,
+                            "%s: [Service] Image and InstanceName are plain names", path);
                 return false;
         }
         if (!*altitude) {
@@ -114,8 +115,8 @@ static bool set_service(struct fm_registry_batch *batch, GKeyFile *file, const c
                 return false;
         }
         if (!parse_dword(flags_text, &flags)) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: [Service] Flags: not a number: %s", path,
-                            flags_text);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: [Service] Flags: not a number: %s",
+                            path, flags_text);
                 return false;
         }
         image_path = g_strconcat("System32\\DRIVERS\\", service->image, NULL);
@@ -151,13 +152,15 @@ static bool load(const char *path, struct fm_service *service, GError **error)
         }
         service->name = get_value(file, "Name", "");
         if (!is_plain_name(service->name)) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_MISSING, "%s: no [Service] section with a Name", path);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_MISSING, "%s: no [Service] section with a Name",
+                            path);
                 return false;
         }
         fm_registry_batch_init(&batch);
         done = set_service(&batch, file, path, service, error);
         if (done && !fm_registry_batch_commit(&batch, &bad)) {
-                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: not a registry path: %s", path, bad);
+                g_set_error(error, FM_INF_ERROR, FM_INF_ERROR_VALUE, "%s: not a registry path: %s", path,
+                            bad);
                 done = false;
         }
         fm_registry_batch_deinit(&batch);

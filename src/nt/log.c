@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHORT_LINE 1024
+#define SHORT_LINE   1024
 #define LONGEST_TEXT (64 * 1024)
 
 static _Atomic int log_fd = STDERR_FILENO;

@@ -2,8 +2,8 @@
 /*
  * Memory: MDLs over memory that is mapped anyway, and system routines by name.
  *
- * An MDL describes a range of this process. Locking pages checks that the range is there, as the fault on Windows would; there
- * are no page frame numbers behind an MDL.
+ * An MDL describes a range of this process. Locking pages checks that the range is there, as the fault on
+ * Windows would; there are no page frame numbers behind an MDL.
  */
 #include <dlfcn.h>
 #include <fltKernel.h>
@@ -25,7 +25,7 @@ PVOID MmHighestUserAddress = (PVOID)0x00007ffffffeffffULL;
 PVOID MmSystemRangeStart = (PVOID)0xffff800000000000ULL;
 ULONG64 MmUserProbeAddress = 0x00007fffffff0000ULL;
 
-static struct _OBJECT_TYPE section_type = { .name = "Section" };
+static struct _OBJECT_TYPE section_type = {.name = "Section"};
 static POBJECT_TYPE section_type_pointer = &section_type;
 POBJECT_TYPE *MmSectionObjectType = &section_type_pointer;
 
@@ -77,8 +77,9 @@ VOID IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddress, ULO
                 Length = SourceMdl->ByteCount - offset;
         MmInitializeMdl(TargetMdl, VirtualAddress, Length);
         TargetMdl->Process = SourceMdl->Process;
-        TargetMdl->MdlFlags = (CSHORT)(MDL_PARTIAL | (SourceMdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL |
-                                                                            MDL_MAPPED_TO_SYSTEM_VA)));
+        TargetMdl->MdlFlags =
+                (CSHORT)(MDL_PARTIAL |
+                         (SourceMdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA)));
         if (SourceMdl->MappedSystemVa)
                 TargetMdl->MappedSystemVa = (PCHAR)SourceMdl->MappedSystemVa + offset;
 }
@@ -97,7 +98,8 @@ static bool is_readable(const void *address)
         return fm_copy_safely(&byte, address, 1);
 }
 
-/* Raises STATUS_ACCESS_VIOLATION when a part of the range is not there. IRQL <= APC_LEVEL for pageable memory. */
+/* Raises STATUS_ACCESS_VIOLATION when a part of the range is not there. IRQL <= APC_LEVEL for pageable
+ * memory. */
 VOID MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation)
 {
         PCHAR start = MmGetMdlVirtualAddress(MemoryDescriptorList);
@@ -119,20 +121,24 @@ VOID MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, 
 VOID MmUnlockPages(PMDL MemoryDescriptorList)
 {
         if (!(MemoryDescriptorList->MdlFlags & MDL_PAGES_LOCKED)) {
-                fm_violation("mdl-locked", "MmUnlockPages of %p, whose pages are not locked", (void *)MemoryDescriptorList);
+                fm_violation("mdl-locked", "MmUnlockPages of %p, whose pages are not locked",
+                             (void *)MemoryDescriptorList);
                 return;
         }
-        MemoryDescriptorList->MdlFlags &= (CSHORT)~(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION | MDL_MAPPED_TO_SYSTEM_VA);
+        MemoryDescriptorList->MdlFlags &=
+                (CSHORT) ~(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION | MDL_MAPPED_TO_SYSTEM_VA);
         MemoryDescriptorList->MappedSystemVa = NULL;
 }
 
 /* The address that the MDL was made from: one process, one mapping. */
 PVOID MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode,
-                                   MEMORY_CACHING_TYPE CacheType, PVOID RequestedAddress, ULONG BugCheckOnFailure,
-                                   ULONG Priority)
+                                   MEMORY_CACHING_TYPE CacheType, PVOID RequestedAddress,
+                                   ULONG BugCheckOnFailure, ULONG Priority)
 {
-        if (!(MemoryDescriptorList->MdlFlags & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL))) {
-                fm_violation("mdl-not-locked", "an MDL (%p) is mapped before its pages were locked", (void *)MemoryDescriptorList);
+        if (!(MemoryDescriptorList->MdlFlags &
+              (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL))) {
+                fm_violation("mdl-not-locked", "an MDL (%p) is mapped before its pages were locked",
+                             (void *)MemoryDescriptorList);
                 return NULL;
         }
         MemoryDescriptorList->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA;
@@ -142,7 +148,8 @@ PVOID MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE Ac
 
 PVOID MmMapLockedPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode)
 {
-        return MmMapLockedPagesSpecifyCache(MemoryDescriptorList, AccessMode, MmCached, NULL, TRUE, HighPagePriority);
+        return MmMapLockedPagesSpecifyCache(MemoryDescriptorList, AccessMode, MmCached, NULL, TRUE,
+                                            HighPagePriority);
 }
 
 VOID MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
@@ -151,16 +158,19 @@ VOID MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
         MemoryDescriptorList->MappedSystemVa = NULL;
 }
 
-/* The prefixes of the libraries whose names may be asked for: not everything that the dynamic linker knows. */
+/* The prefixes of the libraries whose names may be asked for: not everything that the dynamic linker knows.
+ */
 static bool is_windows_name(const char *name)
 {
-        static const char *const prefixes[] = { "Rtl", "Ex", "Ke", "Ob", "Io", "Mm", "Ps", "Se", "Zw", "Nt", "FsRtl", "Flt",
-                                                "Dbg", "vDbg", "Probe", "Cc", "Tm", "Kf", "Interlocked" };
+        static const char *const prefixes[] = {"Rtl",   "Ex", "Ke", "Ob",    "Io",         "Mm",  "Ps",
+                                               "Se",    "Zw", "Nt", "FsRtl", "Flt",        "Dbg", "vDbg",
+                                               "Probe", "Cc", "Tm", "Kf",    "Interlocked"};
 
         for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
                 size_t length = strlen(prefixes[i]);
 
-                if (strncmp(name, prefixes[i], length) == 0 && (g_ascii_isupper(name[length]) || g_ascii_islower(name[length])))
+                if (strncmp(name, prefixes[i], length) == 0 &&
+                    (g_ascii_isupper(name[length]) || g_ascii_islower(name[length])))
                         return true;
         }
         return false;

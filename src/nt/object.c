@@ -2,8 +2,8 @@
 /*
  * Objects and handles.
  *
- * The header lies in front of the body. A body is freed by whoever drops the last reference, at his IRQL, on his
- * thread. The handle table has one lock; no type's routine is called while it is held.
+ * The header lies in front of the body. A body is freed by whoever drops the last reference, at his IRQL, on
+ * his thread. The handle table has one lock; no type's routine is called while it is held.
  */
 #include "nt/object.h"
 
@@ -16,7 +16,7 @@
 #include "nt/ke.h"
 #include "nt/verifier.h"
 
-#define ALIVE 0x6a62f0f0u
+#define ALIVE        0x6a62f0f0u
 #define HANDLE_LIMIT (1u << 20)
 
 struct header {
@@ -32,11 +32,11 @@ _Static_assert(sizeof(struct header) % 16 == 0, "bodies are aligned to 16 bytes"
 static pthread_mutex_t handle_lock = PTHREAD_MUTEX_INITIALIZER;
 static void **handle_table; /* bodies; guarded by handle_lock */
 static uint32_t handle_capacity;
-static uint32_t handle_next; /* where to look for a free one */
+static uint32_t handle_next;                       /* where to look for a free one */
 static const struct fm_user_handles *user_handles; /* set before there are threads */
 
-static struct _OBJECT_TYPE event_type = { .name = "Event" };
-static struct _OBJECT_TYPE semaphore_type = { .name = "Semaphore" };
+static struct _OBJECT_TYPE event_type = {.name = "Event"};
+static struct _OBJECT_TYPE semaphore_type = {.name = "Semaphore"};
 static POBJECT_TYPE event_type_pointer = &event_type;
 static POBJECT_TYPE semaphore_type_pointer = &semaphore_type;
 POBJECT_TYPE *ExEventObjectType = &event_type_pointer;
@@ -250,7 +250,8 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
 
         fm_check_irql("ObReferenceObjectByHandle", PASSIVE_LEVEL);
         if (Handle == NtCurrentProcess() || Handle == NtCurrentThread()) {
-                PVOID body = Handle == NtCurrentProcess() ? (PVOID)PsGetCurrentProcess() : (PVOID)PsGetCurrentThread();
+                PVOID body = Handle == NtCurrentProcess() ? (PVOID)PsGetCurrentProcess()
+                                                          : (PVOID)PsGetCurrentThread();
 
                 *Object = NULL;
                 if (ObjectType && fm_object_type_of(body) != ObjectType)
@@ -270,7 +271,8 @@ NTSTATUS ObReferenceObjectByHandleWithTag(HANDLE Handle, ACCESS_MASK DesiredAcce
                                           KPROCESSOR_MODE AccessMode, ULONG Tag, PVOID *Object,
                                           POBJECT_HANDLE_INFORMATION HandleInformation)
 {
-        return ObReferenceObjectByHandle(Handle, DesiredAccess, ObjectType, AccessMode, Object, HandleInformation);
+        return ObReferenceObjectByHandle(Handle, DesiredAccess, ObjectType, AccessMode, Object,
+                                         HandleInformation);
 }
 
 NTSTATUS ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,

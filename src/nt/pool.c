@@ -2,9 +2,9 @@
 /*
  * Pool with an account for each filter and tag.
  *
- * A header lies in front of each block and remembers its account. Its magic depends on the address: a pointer into the
- * middle of a block, from malloc, or freed already, is told from a block without a table of all blocks. Blocks
- * of a page and more begin on a page, as filters that do I/O with them expect.
+ * A header lies in front of each block and remembers its account. Its magic depends on the address: a pointer
+ * into the middle of a block, from malloc, or freed already, is told from a block without a table of all
+ * blocks. Blocks of a page and more begin on a page, as filters that do I/O with them expect.
  */
 #include "nt/pool.h"
 
@@ -21,21 +21,12 @@
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
-#define ALIVE 0x6c6f6f50u /* 'Pool' */
-#define FREED 0x64616564u
+#define ALIVE      0x6c6f6f50u /* 'Pool' */
+#define FREED      0x64616564u
 #define CACHE_SIZE 16 /* accounts a thread remembers */
-#define LARGEST (UINT64_C(1) << 40)
+#define LARGEST    (UINT64_C(1) << 40)
 
-#if defined(__SANITIZE_ADDRESS__)
-#define NO_SANITIZE __attribute__((no_sanitize_address))
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NO_SANITIZE __attribute__((no_sanitize("address")))
-#endif
-#endif
-#ifndef NO_SANITIZE
-#define NO_SANITIZE
-#endif
+#define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread))
 
 struct account {
         const char *filter; /* interned; NULL: the simulator */
@@ -125,8 +116,8 @@ static void *allocate(size_t size, uint32_t tag, const char *filter, bool zero)
         block = (char *)base + front;
         header = (struct header *)(void *)(block - sizeof(*header));
         account = get_account(filter, tag);
-        *header = (struct header){ .account = account, .base = base, .size = size, .tag = tag,
-                                   .magic = magic_of(header, ALIVE) };
+        *header = (struct header){
+                .account = account, .base = base, .size = size, .tag = tag, .magic = magic_of(header, ALIVE)};
         atomic_fetch_add_explicit(&account->blocks, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&account->bytes, size, memory_order_relaxed);
         /* What a filter forgets to set should not happen to be zero. */
@@ -171,8 +162,9 @@ static void release(void *memory, uint32_t tag, bool check_tag)
                 return;
         }
         if (check_tag && tag && tag != header->tag)
-                fm_log(FM_LOG_WARNING, fm_thread_self()->filter, "pool memory %p with tag '%s' is freed with tag '%s'",
-                       memory, tag_text(header->tag, expected), tag_text(tag, given));
+                fm_log(FM_LOG_WARNING, fm_thread_self()->filter,
+                       "pool memory %p with tag '%s' is freed with tag '%s'", memory,
+                       tag_text(header->tag, expected), tag_text(tag, given));
         atomic_fetch_sub_explicit(&header->account->blocks, 1, memory_order_relaxed);
         atomic_fetch_sub_explicit(&header->account->bytes, header->size, memory_order_relaxed);
         header->magic = magic_of(header, FREED);
@@ -194,7 +186,7 @@ void fm_pool_free(void *memory)
 
 struct fm_pool_usage fm_pool_outstanding(const char *filter, uint32_t tag)
 {
-        struct fm_pool_usage usage = { 0 };
+        struct fm_pool_usage usage = {0};
 
         for (struct account *account = atomic_load(&accounts); account; account = account->next) {
                 if (g_strcmp0(account->filter, filter) == 0 && (!tag || tag == account->tag)) {
@@ -215,9 +207,9 @@ uint64_t fm_pool_report_leaks(const char *filter)
 
                 if (!blocks || g_strcmp0(account->filter, filter) != 0)
                         continue;
-                fm_log(FM_LOG_WARNING, filter, "pool leak: %" G_GUINT64_FORMAT " blocks, %" G_GUINT64_FORMAT
-                       " bytes with tag '%s'", (guint64)blocks, (guint64)atomic_load(&account->bytes),
-                       tag_text(account->tag, text));
+                fm_log(FM_LOG_WARNING, filter,
+                       "pool leak: %" G_GUINT64_FORMAT " blocks, %" G_GUINT64_FORMAT " bytes with tag '%s'",
+                       (guint64)blocks, (guint64)atomic_load(&account->bytes), tag_text(account->tag, text));
                 total += blocks;
         }
         return total;
@@ -244,16 +236,19 @@ PVOID ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes)
 /* NULL when memory is exhausted. IRQL <= DISPATCH_LEVEL, APC_LEVEL for paged pool. Not zeroed. */
 PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
-        return allocate_typed(PoolType, NumberOfBytes, Tag, (PoolType & POOL_RAISE_IF_ALLOCATION_FAILURE) != 0);
+        return allocate_typed(PoolType, NumberOfBytes, Tag,
+                              (PoolType & POOL_RAISE_IF_ALLOCATION_FAILURE) != 0);
 }
 
-/* Raises STATUS_INSUFFICIENT_RESOURCES unless POOL_QUOTA_FAIL_INSTEAD_OF_RAISE is given. Quota is not accounted. */
+/* Raises STATUS_INSUFFICIENT_RESOURCES unless POOL_QUOTA_FAIL_INSTEAD_OF_RAISE is given. Quota is not
+ * accounted. */
 PVOID ExAllocatePoolWithQuotaTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
         return allocate_typed(PoolType, NumberOfBytes, Tag, !(PoolType & POOL_QUOTA_FAIL_INSTEAD_OF_RAISE));
 }
 
-PVOID ExAllocatePoolWithTagPriority(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EX_POOL_PRIORITY Priority)
+PVOID ExAllocatePoolWithTagPriority(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
+                                    EX_POOL_PRIORITY Priority)
 {
         return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
 }
@@ -275,8 +270,8 @@ PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)
 }
 
 /* Extended parameters give hints only, which are ignored. */
-PVOID ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag, PCPOOL_EXTENDED_PARAMETER ExtendedParameters,
-                      ULONG ExtendedParametersCount)
+PVOID ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag,
+                      PCPOOL_EXTENDED_PARAMETER ExtendedParameters, ULONG ExtendedParametersCount)
 {
         return ExAllocatePool2(Flags, NumberOfBytes, Tag);
 }
@@ -294,7 +289,8 @@ VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
         release(P, Tag, true);
 }
 
-VOID ExFreePool2(PVOID P, ULONG Tag, PCPOOL_EXTENDED_PARAMETER ExtendedParameters, ULONG ExtendedParametersCount)
+VOID ExFreePool2(PVOID P, ULONG Tag, PCPOOL_EXTENDED_PARAMETER ExtendedParameters,
+                 ULONG ExtendedParametersCount)
 {
         ExFreePoolWithTag(P, Tag);
 }

@@ -2,8 +2,8 @@
 /*
  * What the pool knows about who has allocated what.
  *
- * Each allocation is charged to the filter whose code ran on the thread, and to its tag; freeing credits the same
- * account whoever frees. Allocations that the simulator makes for itself are nobody's.
+ * Each allocation is charged to the filter whose code ran on the thread, and to its tag; freeing credits the
+ * same account whoever frees. Allocations that the simulator makes for itself are nobody's.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
 /*
  * Who asks: Linux thread and process ids as ETHREAD and EPROCESS.
  *
- * A process object is found through its id as long as it lives and the id still means that process, which its pidfd says. Threads
- * are kept in a bounded cache, since each request names one. processes and thread_cache are guarded by one lock,
- * under which nothing but system calls on those ids happens.
+ * A process object is found through its id as long as it lives and the id still means that process, which its
+ * pidfd says. Threads are kept in a bounded cache, since each request names one. processes and thread_cache
+ * are guarded by one lock, under which nothing but system calls on those ids happens.
  */
 #include "nt/process.h"
 
@@ -26,14 +26,14 @@
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
-#define SYSTEM_PID 4
+#define SYSTEM_PID  4
 #define CACHE_LIMIT 256 /* each may hold a descriptor */
 
 static void destroy_process(void *body);
 static void destroy_thread(void *body);
 
-static struct _OBJECT_TYPE process_type = { .name = "Process", .destroy = destroy_process };
-static struct _OBJECT_TYPE thread_type = { .name = "Thread", .destroy = destroy_thread };
+static struct _OBJECT_TYPE process_type = {.name = "Process", .destroy = destroy_process};
+static struct _OBJECT_TYPE thread_type = {.name = "Thread", .destroy = destroy_thread};
 static POBJECT_TYPE process_type_pointer = &process_type;
 static POBJECT_TYPE thread_type_pointer = &thread_type;
 POBJECT_TYPE *PsProcessType = &process_type_pointer;
@@ -41,10 +41,10 @@ POBJECT_TYPE *PsThreadType = &thread_type_pointer;
 PEPROCESS PsInitialSystemProcess;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static GHashTable *processes;     /* pid -> PEPROCESS, no reference: destroy_process takes it out */
-static GHashTable *thread_cache;  /* tid -> PETHREAD, referenced */
+static GHashTable *processes;        /* pid -> PEPROCESS, no reference: destroy_process takes it out */
+static GHashTable *thread_cache;     /* tid -> PETHREAD, referenced */
 static GQueue cached = G_QUEUE_INIT; /* tids, oldest first */
-static PETHREAD nobody;           /* the thread for requests without an id */
+static PETHREAD nobody;              /* the thread for requests without an id */
 
 static int64_t now(void)
 {
@@ -112,7 +112,7 @@ static bool thread_exists(pid_t tgid, pid_t tid)
 
 static bool has_exited(PEPROCESS process)
 {
-        struct pollfd poll_fd = { .fd = process->pidfd, .events = POLLIN };
+        struct pollfd poll_fd = {.fd = process->pidfd, .events = POLLIN};
 
         if (process->pid == SYSTEM_PID && process == PsInitialSystemProcess)
                 return false;

@@ -2,8 +2,9 @@
 /*
  * Processes and threads as filters see them.
  *
- * The current thread is the requestor whose I/O this thread carries, if it carries any; else it is a thread of the System process
- * with an object of its own, made when somebody asks for it and dropped when the thread ends.
+ * The current thread is the requestor whose I/O this thread carries, if it carries any; else it is a thread
+ * of the System process with an object of its own, made when somebody asks for it and dropped when the thread
+ * ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,10 +64,13 @@ PKTHREAD KeGetCurrentThread(VOID)
         return PsGetCurrentThread();
 }
 
+/* The process that the thread is attached to, or else its own. */
 PEPROCESS IoGetCurrentProcess(VOID)
 {
         PETHREAD requestor = fm_thread_self()->thread;
 
+        if (fm_thread_self()->attached)
+                return fm_thread_self()->attached;
         return requestor ? requestor->process : PsInitialSystemProcess;
 }
 
@@ -75,9 +79,12 @@ static HANDLE handle_of(pid_t id)
         return (HANDLE)(LONG_PTR)id;
 }
 
+/* Of the thread's own process, attached or not. */
 HANDLE PsGetCurrentProcessId(VOID)
 {
-        return handle_of(IoGetCurrentProcess()->pid);
+        PETHREAD requestor = fm_thread_self()->thread;
+
+        return handle_of(requestor ? requestor->process->pid : PsInitialSystemProcess->pid);
 }
 
 HANDLE PsGetCurrentThreadId(VOID)
@@ -207,7 +214,8 @@ PUCHAR PsGetProcessImageFileName(PEPROCESS Process)
         char target[PATH_MAX];
 
         pthread_mutex_lock(&lock);
-        if (!Process->image[0] && !fm_process_has_exited(Process) && read_link(Process->pid, "exe", target, sizeof(target))) {
+        if (!Process->image[0] && !fm_process_has_exited(Process) &&
+            read_link(Process->pid, "exe", target, sizeof(target))) {
                 const char *last = strrchr(target, '/');
 
                 g_strlcpy(Process->image, last ? last + 1 : target, sizeof(Process->image));
@@ -264,7 +272,8 @@ NTSTATUS SeLocateProcessImageName(PEPROCESS Process, PUNICODE_STRING *pImageFile
         fm_check_irql("SeLocateProcessImageName", APC_LEVEL);
         if (PsIsSystemProcess(Process)) {
                 target[0] = 0;
-        } else if (!read_link(Process->pid, "exe", target, sizeof(target)) || fm_process_has_exited(Process)) {
+        } else if (!read_link(Process->pid, "exe", target, sizeof(target)) ||
+                   fm_process_has_exited(Process)) {
                 return STATUS_NOT_FOUND;
         }
         length = strlen(target);
@@ -296,7 +305,8 @@ static void finish_thread(NTSTATUS status)
         PETHREAD thread = own_thread();
 
         if (self->irql != PASSIVE_LEVEL || self->spin_locks_held || self->critical_regions)
-                fm_violation("thread-state", "a system thread ended at IRQL %u, with %u spin locks, in %u critical regions",
+                fm_violation("thread-state",
+                             "a system thread ended at IRQL %u, with %u spin locks, in %u critical regions",
                              self->irql, self->spin_locks_held, self->critical_regions);
         self->seh = NULL;
         thread->exit_status = status;
@@ -323,13 +333,15 @@ static void *thread_main(void *argument)
         return NULL;
 }
 
-/* A thread of the System process, or of the given one: threads of other processes can't be made. IRQL PASSIVE_LEVEL. */
+/* A thread of the System process, or of the given one: threads of other processes can't be made. IRQL
+ * PASSIVE_LEVEL. */
 NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
                               HANDLE ProcessHandle, PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine,
                               PVOID StartContext)
 {
-        struct start start = { .routine = StartRoutine, .context = StartContext,
-                               .filter = g_intern_string(fm_thread_self()->filter) };
+        struct start start = {.routine = StartRoutine,
+                              .context = StartContext,
+                              .filter = g_intern_string(fm_thread_self()->filter)};
         pthread_attr_t attributes;
         pthread_t thread;
         NTSTATUS status;
@@ -432,10 +444,12 @@ static NTSTATUS copy_image_name(PEPROCESS process, PVOID buffer, ULONG length, P
 
 /* ProcessImageFileName and ProcessWow64Information; STATUS_INVALID_INFO_CLASS for others. */
 NTSTATUS ZwQueryInformationProcess(HANDLE ProcessHandle, PROCESSINFOCLASS ProcessInformationClass,
-                                   PVOID ProcessInformation, ULONG ProcessInformationLength, PULONG ReturnLength)
+                                   PVOID ProcessInformation, ULONG ProcessInformationLength,
+                                   PULONG ReturnLength)
 {
         PVOID process;
-        NTSTATUS status = ObReferenceObjectByHandle(ProcessHandle, 0, *PsProcessType, KernelMode, &process, NULL);
+        NTSTATUS status =
+                ObReferenceObjectByHandle(ProcessHandle, 0, *PsProcessType, KernelMode, &process, NULL);
 
         if (!NT_SUCCESS(status))
                 return status;

@@ -45,7 +45,8 @@ void fm_registry_batch_deinit(struct fm_registry_batch *batch)
         g_clear_pointer(&batch->changes, g_ptr_array_unref);
 }
 
-static struct change *add_change(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t type)
+static struct change *add_change(struct fm_registry_batch *batch, const char *path, const char *name,
+                                 uint32_t type)
 {
         struct change *change = g_new0(struct change, 1);
 
@@ -67,8 +68,8 @@ void fm_registry_batch_set(struct fm_registry_batch *batch, const char *path, co
         batch->bytes += size;
 }
 
-void fm_registry_batch_set_string(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t type,
-                                  const char *utf8, bool keep)
+void fm_registry_batch_set_string(struct fm_registry_batch *batch, const char *path, const char *name,
+                                  uint32_t type, const char *utf8, bool keep)
 {
         size_t count;
         WCHAR *text = fm_utf16_from_utf8(utf8, &count);
@@ -94,7 +95,8 @@ void fm_registry_batch_set_strings(struct fm_registry_batch *batch, const char *
                         g_error("out of memory");
                 /* An empty string would end the list. */
                 if (count > 0)
-                        g_byte_array_append(bytes, (const guint8 *)text, (guint)((count + 1) * sizeof(WCHAR)));
+                        g_byte_array_append(bytes, (const guint8 *)text,
+                                            (guint)((count + 1) * sizeof(WCHAR)));
                 free(text);
         }
         g_byte_array_append(bytes, (const guint8 *)&end, sizeof(end));
@@ -105,8 +107,8 @@ void fm_registry_batch_set_strings(struct fm_registry_batch *batch, const char *
         batch->bytes += bytes->len;
 }
 
-void fm_registry_batch_set_dword(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t value,
-                                 bool keep)
+void fm_registry_batch_set_dword(struct fm_registry_batch *batch, const char *path, const char *name,
+                                 uint32_t value, bool keep)
 {
         fm_registry_batch_set(batch, path, name, REG_DWORD, &value, sizeof(value), keep);
 }
@@ -122,13 +124,13 @@ static bool name_is_possible(const struct change *change)
                 if ((!*parts[i] && parts[i + 1]) || g_utf8_strlen(parts[i], -1) > FM_KEY_NAME_LIMIT)
                         return false;
         }
-        return !change->name ||
-               (g_utf8_validate(change->name, -1, NULL) && g_utf8_strlen(change->name, -1) <= FM_VALUE_NAME_LIMIT);
+        return !change->name || (g_utf8_validate(change->name, -1, NULL) &&
+                                 g_utf8_strlen(change->name, -1) <= FM_VALUE_NAME_LIMIT);
 }
 
 static void make_change(const struct change *change)
 {
-        struct fm_key_value old = { 0 };
+        struct fm_key_value old = {0};
         struct fm_key *key;
         bool exists;
 

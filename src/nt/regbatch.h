@@ -16,13 +16,13 @@ void fm_registry_batch_deinit(struct fm_registry_batch *batch);
 /* name NULL: only the key. keep: not if the value exists already. */
 void fm_registry_batch_set(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t type,
                            const void *data, size_t size, bool keep);
-void fm_registry_batch_set_string(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t type,
-                                  const char *utf8, bool keep);
+void fm_registry_batch_set_string(struct fm_registry_batch *batch, const char *path, const char *name,
+                                  uint32_t type, const char *utf8, bool keep);
 /* strings: NULL-terminated UTF-8. append: to what is there. */
 void fm_registry_batch_set_strings(struct fm_registry_batch *batch, const char *path, const char *name,
                                    char **strings, bool append);
-void fm_registry_batch_set_dword(struct fm_registry_batch *batch, const char *path, const char *name, uint32_t value,
-                                 bool keep);
+void fm_registry_batch_set_dword(struct fm_registry_batch *batch, const char *path, const char *name,
+                                 uint32_t value, bool keep);
 /* false: a path or a name was impossible; *bad is it (borrowed from the batch). */
 bool fm_registry_batch_commit(struct fm_registry_batch *batch, const char **bad);
 

@@ -2,8 +2,8 @@
 /*
  * The registry's tree.
  *
- * One lock for all of it: it is read when a filter starts, not when a file is opened. Parents own their children;
- * a reference from outside keeps a key's memory, not its place.
+ * One lock for all of it: it is read when a filter starts, not when a file is opened. Parents own their
+ * children; a reference from outside keeps a key's memory, not its place.
  */
 #include "nt/registry.h"
 
@@ -23,7 +23,7 @@ struct fm_key {
         char *name;
         char *folded;
         struct fm_key *parent; /* NULL: the root, or deleted */
-        GPtrArray *subkeys; /* in order of creation */
+        GPtrArray *subkeys;    /* in order of creation */
         GPtrArray *values;
         GHashTable *subkey_index; /* by folded name */
         GHashTable *value_index;
@@ -217,7 +217,8 @@ static enum fm_key_result walk_locked(struct fm_key *root, const char *path, boo
         return FM_KEY_OK;
 }
 
-enum fm_key_result fm_key_open(struct fm_key *root, const char *path, bool create, struct fm_key **ret, bool *created)
+enum fm_key_result fm_key_open(struct fm_key *root, const char *path, bool create, struct fm_key **ret,
+                               bool *created)
 {
         enum fm_key_result result;
         bool made = false;
@@ -249,7 +250,8 @@ void fm_key_unref(struct fm_key *key)
         pthread_mutex_unlock(&registry_lock);
 }
 
-static enum fm_key_result set_locked(struct fm_key *key, const char *name, uint32_t type, const void *data, size_t size)
+static enum fm_key_result set_locked(struct fm_key *key, const char *name, uint32_t type, const void *data,
+                                     size_t size)
 {
         struct fm_key_value *value;
 
@@ -273,7 +275,8 @@ static enum fm_key_result set_locked(struct fm_key *key, const char *name, uint3
         return FM_KEY_OK;
 }
 
-enum fm_key_result fm_key_set(struct fm_key *key, const char *name, uint32_t type, const void *data, size_t size)
+enum fm_key_result fm_key_set(struct fm_key *key, const char *name, uint32_t type, const void *data,
+                              size_t size)
 {
         enum fm_key_result result;
 

@@ -2,8 +2,9 @@
 /*
  * ERESOURCE: shared and exclusive, recursive, with owners that can be asked for.
  *
- * What it needs lies in memory of its own behind OwnerTable, from ExInitializeResourceLite to ExDeleteResourceLite. An
- * owner is a thread of the simulator, not the requestor it works for: several of those may be one.
+ * What it needs lies in memory of its own behind OwnerTable, from ExInitializeResourceLite to
+ * ExDeleteResourceLite. An owner is a thread of the simulator, not the requestor it works for: several of
+ * those may be one.
  */
 #include <glib.h>
 #include <pthread.h>
@@ -16,7 +17,7 @@
 #define RESOURCE_NOT_OWNED 0xe3
 
 struct owner {
-        const void *key; /* fm_thread, or what ExSetResourceOwnerPointer gave */
+        const void *key;         /* fm_thread, or what ExSetResourceOwnerPointer gave */
         ERESOURCE_THREAD thread; /* who it was for ExReleaseResourceForThreadLite */
         unsigned count;
 };
@@ -41,7 +42,7 @@ NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
 {
         struct resource *resource = g_new0(struct resource, 1);
 
-        *Resource = (ERESOURCE){ 0 };
+        *Resource = (ERESOURCE){0};
         pthread_mutex_init(&resource->lock, NULL);
         pthread_cond_init(&resource->changed, NULL);
         resource->owners = g_array_new(FALSE, FALSE, sizeof(struct owner));
@@ -54,7 +55,8 @@ NTSTATUS ExDeleteResourceLite(PERESOURCE Resource)
         struct resource *resource = resource_of(Resource);
 
         if (resource->owners->len > 0)
-                fm_violation("resource-in-use", "resource %p is deleted while a thread holds it", (void *)Resource);
+                fm_violation("resource-in-use", "resource %p is deleted while a thread holds it",
+                             (void *)Resource);
         Resource->OwnerTable = NULL;
         pthread_mutex_destroy(&resource->lock);
         pthread_cond_destroy(&resource->changed);
@@ -82,7 +84,7 @@ static struct owner *find_owner_locked(struct resource *resource, const void *ke
 
 static void add_owner_locked(struct resource *resource, const void *key)
 {
-        struct owner owner = { .key = key, .thread = (ERESOURCE_THREAD)KeGetCurrentThread(), .count = 1 };
+        struct owner owner = {.key = key, .thread = (ERESOURCE_THREAD)KeGetCurrentThread(), .count = 1};
 
         g_array_append_val(resource->owners, owner);
 }
@@ -92,8 +94,10 @@ static void check_context(const char *function)
         fm_check_irql(function, APC_LEVEL);
         /* A thread that is suspended while it holds a resource stops everybody. */
         if (!KeAreApcsDisabled())
-                fm_violation("critical-region", "%s outside a critical region (KeEnterCriticalRegion or "
-                                                "FltAcquireResource...)", function);
+                fm_violation("critical-region",
+                             "%s outside a critical region (KeEnterCriticalRegion or "
+                             "FltAcquireResource...)",
+                             function);
 }
 
 /* FALSE only if Wait is FALSE. IRQL <= APC_LEVEL, in a critical region. */
@@ -110,7 +114,8 @@ BOOLEAN ExAcquireResourceExclusiveLite(PERESOURCE Resource, BOOLEAN Wait)
         if (owner && resource->exclusive) {
                 owner->count++;
         } else if (owner && Wait) {
-                fm_bugcheck(0xc4, "deadlock: resource %p is acquired exclusive by a thread that holds it shared",
+                fm_bugcheck(0xc4,
+                            "deadlock: resource %p is acquired exclusive by a thread that holds it shared",
                             (void *)Resource);
         } else {
                 resource->exclusive_waiters++;
@@ -191,7 +196,8 @@ VOID ExConvertExclusiveToSharedLite(PERESOURCE Resource)
         pthread_mutex_lock(&resource->lock);
         if (!resource->exclusive || !find_owner_locked(resource, fm_thread_self())) {
                 pthread_mutex_unlock(&resource->lock);
-                fm_violation("resource-not-owned", "resource %p is converted by a thread that does not hold it exclusive",
+                fm_violation("resource-not-owned",
+                             "resource %p is converted by a thread that does not hold it exclusive",
                              (void *)Resource);
                 return;
         }
@@ -222,8 +228,10 @@ static void release(PERESOURCE Resource, const void *key, ERESOURCE_THREAD threa
                 owner = find_owner_by_thread_locked(resource, thread);
         if (!owner) {
                 pthread_mutex_unlock(&resource->lock);
-                fm_violation("resource-not-owned", "resource %p is released by a thread that does not hold it (bug check "
-                                                   "0x%x on Windows)", (void *)Resource, RESOURCE_NOT_OWNED);
+                fm_violation("resource-not-owned",
+                             "resource %p is released by a thread that does not hold it (bug check "
+                             "0x%x on Windows)",
+                             (void *)Resource, RESOURCE_NOT_OWNED);
                 return;
         }
         if (--owner->count == 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Generic tables as AVL trees. A node is RTL_BALANCED_LINKS followed by the caller's element, in memory from the
- * caller's allocation routine. BalancedRoot is the parent of the root, which is its right child. The caller locks.
+ * Generic tables as AVL trees. A node is RTL_BALANCED_LINKS followed by the caller's element, in memory from
+ * the caller's allocation routine. BalancedRoot is the parent of the root, which is its right child. The
+ * caller locks.
  */
 #include <fltKernel.h>
 #include <stdbool.h>
@@ -48,8 +49,8 @@ static node_t *predecessor(PRTL_AVL_TABLE table, node_t *node)
 }
 
 VOID RtlInitializeGenericTableAvl(PRTL_AVL_TABLE Table, PRTL_AVL_COMPARE_ROUTINE CompareRoutine,
-                                  PRTL_AVL_ALLOCATE_ROUTINE AllocateRoutine, PRTL_AVL_FREE_ROUTINE FreeRoutine,
-                                  PVOID TableContext)
+                                  PRTL_AVL_ALLOCATE_ROUTINE AllocateRoutine,
+                                  PRTL_AVL_FREE_ROUTINE FreeRoutine, PVOID TableContext)
 {
         memset(Table, 0, sizeof(*Table));
         Table->BalancedRoot.Parent = &Table->BalancedRoot;
@@ -250,8 +251,9 @@ static void remove_node(PRTL_AVL_TABLE table, node_t *node)
         table->OrderedPointer = NULL;
 }
 
-PVOID RtlInsertElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement,
-                                          PVOID NodeOrParent, TABLE_SEARCH_RESULT SearchResult)
+PVOID RtlInsertElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                          PBOOLEAN NewElement, PVOID NodeOrParent,
+                                          TABLE_SEARCH_RESULT SearchResult)
 {
         node_t *node = NodeOrParent;
 
@@ -271,7 +273,8 @@ PVOID RtlInsertElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CL
 }
 
 /* The element that is there already, or a copy of Buffer; NULL: the allocation routine gave none. */
-PVOID RtlInsertElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement)
+PVOID RtlInsertElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                      PBOOLEAN NewElement)
 {
         node_t *node = NULL;
         TABLE_SEARCH_RESULT result = find(Table, Buffer, &node);
@@ -342,8 +345,8 @@ PVOID RtlEnumerateGenericTableAvl(PRTL_AVL_TABLE Table, BOOLEAN Restart)
 
 /* Survives deletions between calls: after one it goes on behind what Buffer compares with. */
 PVOID RtlEnumerateGenericTableLikeADirectory(PRTL_AVL_TABLE Table, PRTL_AVL_MATCH_FUNCTION MatchFunction,
-                                             PVOID MatchData, ULONG NextFlag, PVOID *RestartKey, PULONG DeleteCount,
-                                             PVOID Buffer)
+                                             PVOID MatchData, ULONG NextFlag, PVOID *RestartKey,
+                                             PULONG DeleteCount, PVOID Buffer)
 {
         node_t *node = NULL;
         bool next = NextFlag != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings from one encoding to another, to numbers and back. The ANSI and OEM code pages are UTF-8 here, as Windows can
- * be set up too; nothing of a name is lost on the way.
+ * Strings from one encoding to another, to numbers and back. The ANSI and OEM code pages are UTF-8 here, as
+ * Windows can be set up too; nothing of a name is lost on the way.
  */
 #include <fltKernel.h>
 #include <stdbool.h>
@@ -16,7 +16,8 @@
 
 /* STATUS_SOME_NOT_MAPPED when something was wrong and became U+FFFD; destination NULL: only the size. */
 NTSTATUS RtlUTF8ToUnicodeN(PWSTR UnicodeStringDestination, ULONG UnicodeStringMaxByteCount,
-                           PULONG UnicodeStringActualByteCount, PCCH UTF8StringSource, ULONG UTF8StringByteCount)
+                           PULONG UnicodeStringActualByteCount, PCCH UTF8StringSource,
+                           ULONG UTF8StringByteCount)
 {
         ULONG total = 0;
         NTSTATUS status = STATUS_SUCCESS;
@@ -52,8 +53,9 @@ NTSTATUS RtlUTF8ToUnicodeN(PWSTR UnicodeStringDestination, ULONG UnicodeStringMa
         return status;
 }
 
-NTSTATUS RtlUnicodeToUTF8N(PCHAR UTF8StringDestination, ULONG UTF8StringMaxByteCount, PULONG UTF8StringActualByteCount,
-                           PCWCH UnicodeStringSource, ULONG UnicodeStringByteCount)
+NTSTATUS RtlUnicodeToUTF8N(PCHAR UTF8StringDestination, ULONG UTF8StringMaxByteCount,
+                           PULONG UTF8StringActualByteCount, PCWCH UnicodeStringSource,
+                           ULONG UnicodeStringByteCount)
 {
         size_t chars = UnicodeStringByteCount / sizeof(WCHAR);
         NTSTATUS status = STATUS_SUCCESS;
@@ -86,16 +88,18 @@ NTSTATUS RtlUnicodeToUTF8N(PCHAR UTF8StringDestination, ULONG UTF8StringMaxByteC
 }
 
 /* Cuts silently, as on Windows. */
-NTSTATUS RtlUnicodeToMultiByteN(PCHAR MultiByteString, ULONG MaxBytesInMultiByteString, PULONG BytesInMultiByteString,
-                                PCWCH UnicodeString, ULONG BytesInUnicodeString)
+NTSTATUS RtlUnicodeToMultiByteN(PCHAR MultiByteString, ULONG MaxBytesInMultiByteString,
+                                PULONG BytesInMultiByteString, PCWCH UnicodeString,
+                                ULONG BytesInUnicodeString)
 {
         RtlUnicodeToUTF8N(MultiByteString, MaxBytesInMultiByteString, BytesInMultiByteString, UnicodeString,
                           BytesInUnicodeString);
         return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlMultiByteToUnicodeN(PWCH UnicodeString, ULONG MaxBytesInUnicodeString, PULONG BytesInUnicodeString,
-                                const CHAR *MultiByteString, ULONG BytesInMultiByteString)
+NTSTATUS RtlMultiByteToUnicodeN(PWCH UnicodeString, ULONG MaxBytesInUnicodeString,
+                                PULONG BytesInUnicodeString, const CHAR *MultiByteString,
+                                ULONG BytesInMultiByteString)
 {
         RtlUTF8ToUnicodeN(UnicodeString, MaxBytesInUnicodeString, BytesInUnicodeString, MultiByteString,
                           BytesInMultiByteString);
@@ -135,7 +139,8 @@ NTSTATUS RtlUnicodeStringToAnsiString(PANSI_STRING DestinationString, PCUNICODE_
         } else if (DestinationString->MaximumLength < size) {
                 return STATUS_BUFFER_OVERFLOW;
         }
-        RtlUnicodeToUTF8N(DestinationString->Buffer, size - 1, &length, SourceString->Buffer, SourceString->Length);
+        RtlUnicodeToUTF8N(DestinationString->Buffer, size - 1, &length, SourceString->Buffer,
+                          SourceString->Length);
         DestinationString->Length = (USHORT)length;
         DestinationString->Buffer[length] = 0;
         return STATUS_SUCCESS;
@@ -157,8 +162,8 @@ NTSTATUS RtlAnsiStringToUnicodeString(PUNICODE_STRING DestinationString, PCANSI_
         } else if (DestinationString->MaximumLength < size) {
                 return STATUS_BUFFER_OVERFLOW;
         }
-        RtlUTF8ToUnicodeN(DestinationString->Buffer, size - (ULONG)sizeof(WCHAR), &length, SourceString->Buffer,
-                          SourceString->Length);
+        RtlUTF8ToUnicodeN(DestinationString->Buffer, size - (ULONG)sizeof(WCHAR), &length,
+                          SourceString->Buffer, SourceString->Length);
         DestinationString->Length = (USHORT)length;
         DestinationString->Buffer[length / sizeof(WCHAR)] = 0;
         return STATUS_SUCCESS;
@@ -243,7 +248,10 @@ static NTSTATUS parse_integer(const WCHAR *chars, size_t count, ULONG base, uint
         if (base == 0) {
                 base = 10;
                 if (i + 1 < count && chars[i] == L'0') {
-                        base = chars[i + 1] == L'x' ? 16 : chars[i + 1] == L'o' ? 8 : chars[i + 1] == L'b' ? 2 : 10;
+                        base = chars[i + 1] == L'x'   ? 16
+                               : chars[i + 1] == L'o' ? 8
+                               : chars[i + 1] == L'b' ? 2
+                                                      : 10;
                         if (base != 10)
                                 i += 2;
                 }
@@ -310,9 +318,9 @@ NTSTATUS RtlStringFromGUID(const GUID *Guid, PUNICODE_STRING GuidString)
 
         if (!text)
                 return STATUS_NO_MEMORY;
-        fm_snwprintf(text, GUID_CHARS + 1, L"{%08X-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", Guid->Data1, Guid->Data2,
-                     Guid->Data3, Guid->Data4[0], Guid->Data4[1], Guid->Data4[2], Guid->Data4[3], Guid->Data4[4],
-                     Guid->Data4[5], Guid->Data4[6], Guid->Data4[7]);
+        fm_snwprintf(text, GUID_CHARS + 1, L"{%08X-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", Guid->Data1,
+                     Guid->Data2, Guid->Data3, Guid->Data4[0], Guid->Data4[1], Guid->Data4[2], Guid->Data4[3],
+                     Guid->Data4[4], Guid->Data4[5], Guid->Data4[6], Guid->Data4[7]);
         RtlInitUnicodeString(GuidString, text);
         return STATUS_SUCCESS;
 }

@@ -8,7 +8,7 @@
 #include "nt/ke.h"
 #include "nt/verifier.h"
 
-#define SECOND INT64_C(10000000)
+#define SECOND          INT64_C(10000000)
 #define SECONDS_TO_1970 INT64_C(11644473600)
 #define SECONDS_TO_1980 INT64_C(11960006400)
 
@@ -42,14 +42,18 @@ VOID RtlTimeToTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS TimeFields)
 /* FALSE for a date that does not exist, or before 1601. */
 BOOLEAN RtlTimeFieldsToTime(PTIME_FIELDS TimeFields, PLARGE_INTEGER Time)
 {
-        struct tm tm = { .tm_year = TimeFields->Year - 1900, .tm_mon = TimeFields->Month - 1, .tm_mday = TimeFields->Day,
-                         .tm_hour = TimeFields->Hour, .tm_min = TimeFields->Minute, .tm_sec = TimeFields->Second };
+        struct tm tm = {.tm_year = TimeFields->Year - 1900,
+                        .tm_mon = TimeFields->Month - 1,
+                        .tm_mday = TimeFields->Day,
+                        .tm_hour = TimeFields->Hour,
+                        .tm_min = TimeFields->Minute,
+                        .tm_sec = TimeFields->Second};
         struct tm check = tm;
         time_t seconds;
 
         if (TimeFields->Year < 1601 || TimeFields->Milliseconds < 0 || TimeFields->Milliseconds > 999 ||
-            TimeFields->Hour < 0 || TimeFields->Hour > 23 || TimeFields->Minute < 0 || TimeFields->Minute > 59 ||
-            TimeFields->Second < 0 || TimeFields->Second > 59)
+            TimeFields->Hour < 0 || TimeFields->Hour > 23 || TimeFields->Minute < 0 ||
+            TimeFields->Minute > 59 || TimeFields->Second < 0 || TimeFields->Second > 59)
                 return FALSE;
         seconds = timegm(&check);
         if (check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon || check.tm_year != tm.tm_year)
@@ -321,14 +325,15 @@ NTSTATUS RtlVerifyVersionInfo(PRTL_OSVERSIONINFOEXW VersionInfo, ULONG TypeMask,
                 ULONG type;
                 int64_t difference;
         } parts[] = {
-                { VER_MAJORVERSION, (int64_t)MAJOR - VersionInfo->dwMajorVersion },
-                { VER_MINORVERSION, (int64_t)MINOR - VersionInfo->dwMinorVersion },
-                { VER_SERVICEPACKMAJOR, 0 - (int64_t)VersionInfo->wServicePackMajor },
+                {VER_MAJORVERSION, (int64_t)MAJOR - VersionInfo->dwMajorVersion},
+                {VER_MINORVERSION, (int64_t)MINOR - VersionInfo->dwMinorVersion},
+                {VER_SERVICEPACKMAJOR, 0 - (int64_t)VersionInfo->wServicePackMajor},
         };
         unsigned condition = 0;
         int difference = 0;
 
-        if (TypeMask == 0 || (TypeMask & ~(ULONG)(VER_MAJORVERSION | VER_MINORVERSION | VER_SERVICEPACKMAJOR | VER_BUILDNUMBER)))
+        if (TypeMask == 0 || (TypeMask & ~(ULONG)(VER_MAJORVERSION | VER_MINORVERSION | VER_SERVICEPACKMAJOR |
+                                                  VER_BUILDNUMBER)))
                 return STATUS_INVALID_PARAMETER;
         for (size_t i = 0; i < RTL_NUMBER_OF(parts); i++) {
                 if (!(TypeMask & parts[i].type))
@@ -390,7 +395,8 @@ ULONG RtlComputeCrc32(ULONG PartialCrc, const VOID *Buffer, ULONG Length)
         return ~crc;
 }
 
-USHORT RtlCaptureStackBackTrace(ULONG FramesToSkip, ULONG FramesToCapture, PVOID *BackTrace, PULONG BackTraceHash)
+USHORT RtlCaptureStackBackTrace(ULONG FramesToSkip, ULONG FramesToCapture, PVOID *BackTrace,
+                                PULONG BackTraceHash)
 {
         void *frames[64];
         int count = backtrace(frames, RTL_NUMBER_OF(frames));
@@ -413,7 +419,7 @@ ULONG RtlWalkFrameChain(PVOID *Callers, ULONG Count, ULONG Flags)
 
 VOID RtlGetCallersAddress(PVOID *CallersAddress, PVOID *CallersCaller)
 {
-        PVOID frames[3] = { NULL, NULL, NULL };
+        PVOID frames[3] = {NULL, NULL, NULL};
 
         RtlCaptureStackBackTrace(0, RTL_NUMBER_OF(frames), frames, NULL);
         *CallersAddress = frames[1];
@@ -423,5 +429,6 @@ VOID RtlGetCallersAddress(PVOID *CallersAddress, PVOID *CallersCaller)
 VOID RtlAssert(PVOID VoidFailedAssertion, PVOID VoidFileName, ULONG LineNumber, PSTR MutableMessage)
 {
         fm_violation("assertion", "%s:%u: %s%s%s", (const char *)VoidFileName, LineNumber,
-                     (const char *)VoidFailedAssertion, MutableMessage ? ": " : "", MutableMessage ? MutableMessage : "");
+                     (const char *)VoidFailedAssertion, MutableMessage ? ": " : "",
+                     MutableMessage ? MutableMessage : "");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Generic tables as splay trees: a lookup brings what it finds to the root. In front of the caller's element lie the
- * links and the entry of the list in order of insertion, which is what RtlGetElementGenericTable counts. The caller
- * locks, for lookups too.
+ * Generic tables as splay trees: a lookup brings what it finds to the root. In front of the caller's element
+ * lie the links and the entry of the list in order of insertion, which is what RtlGetElementGenericTable
+ * counts. The caller locks, for lookups too.
  */
 #include <fltKernel.h>
 #include <stdbool.h>
@@ -18,8 +18,8 @@ static PVOID element_of(PRTL_SPLAY_LINKS links)
 }
 
 VOID RtlInitializeGenericTable(PRTL_GENERIC_TABLE Table, PRTL_GENERIC_COMPARE_ROUTINE CompareRoutine,
-                               PRTL_GENERIC_ALLOCATE_ROUTINE AllocateRoutine, PRTL_GENERIC_FREE_ROUTINE FreeRoutine,
-                               PVOID TableContext)
+                               PRTL_GENERIC_ALLOCATE_ROUTINE AllocateRoutine,
+                               PRTL_GENERIC_FREE_ROUTINE FreeRoutine, PVOID TableContext)
 {
         memset(Table, 0, sizeof(*Table));
         InitializeListHead(&Table->InsertOrderList);
@@ -43,10 +43,11 @@ static void set_right(PRTL_SPLAY_LINKS parent, PRTL_SPLAY_LINKS child)
                 child->Parent = parent;
 }
 
-/* Brings the element that equals buffer, or a neighbour of its place, to the root. Top down, as Sleator has it. */
+/* Brings the element that equals buffer, or a neighbour of its place, to the root. Top down, as Sleator has
+ * it. */
 static RTL_GENERIC_COMPARE_RESULTS splay(PRTL_GENERIC_TABLE table, PVOID buffer)
 {
-        RTL_SPLAY_LINKS halves = { 0 };
+        RTL_SPLAY_LINKS halves = {0};
         PRTL_SPLAY_LINKS left = &halves, right = &halves;
         PRTL_SPLAY_LINKS root = table->TableRoot;
         RTL_GENERIC_COMPARE_RESULTS result;
@@ -96,7 +97,8 @@ static RTL_GENERIC_COMPARE_RESULTS splay(PRTL_GENERIC_TABLE table, PVOID buffer)
         return result;
 }
 
-PVOID RtlInsertElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement)
+PVOID RtlInsertElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                   PBOOLEAN NewElement)
 {
         PRTL_SPLAY_LINKS root;
         RTL_GENERIC_COMPARE_RESULTS result = GenericEqual;

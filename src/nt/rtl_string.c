@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counted strings. Lengths are bytes; nothing is terminated unless a function says so. Case is that of the file
- * system: one unit to one unit.
+ * Counted strings. Lengths are bytes; nothing is terminated unless a function says so. Case is that of the
+ * file system: one unit to one unit.
  */
 #include <fltKernel.h>
 #include <pthread.h>
@@ -24,7 +24,8 @@ static void fill_table(void)
 WCHAR RtlUpcaseUnicodeChar(WCHAR SourceCharacter)
 {
         if (SourceCharacter < 0x80)
-                return SourceCharacter >= L'a' && SourceCharacter <= L'z' ? SourceCharacter - 0x20 : SourceCharacter;
+                return SourceCharacter >= L'a' && SourceCharacter <= L'z' ? SourceCharacter - 0x20
+                                                                          : SourceCharacter;
         pthread_once(&table_once, fill_table);
         return upper_table[SourceCharacter];
 }
@@ -169,7 +170,8 @@ LONG RtlCompareUnicodeString(PCUNICODE_STRING String1, PCUNICODE_STRING String2,
 
 BOOLEAN RtlEqualUnicodeString(PCUNICODE_STRING String1, PCUNICODE_STRING String2, BOOLEAN CaseInSensitive)
 {
-        return String1->Length == String2->Length && RtlCompareUnicodeString(String1, String2, CaseInSensitive) == 0;
+        return String1->Length == String2->Length &&
+               RtlCompareUnicodeString(String1, String2, CaseInSensitive) == 0;
 }
 
 BOOLEAN RtlPrefixUnicodeString(PCUNICODE_STRING String1, PCUNICODE_STRING String2, BOOLEAN CaseInSensitive)
@@ -185,8 +187,9 @@ BOOLEAN RtlSuffixUnicodeString(PCUNICODE_STRING String1, PCUNICODE_STRING String
         SIZE_T count = String1->Length / sizeof(WCHAR);
         SIZE_T whole = String2->Length / sizeof(WCHAR);
 
-        return count <= whole && RtlCompareUnicodeStrings(String1->Buffer, count, String2->Buffer + (whole - count), count,
-                                                          CaseInSensitive) == 0;
+        return count <= whole &&
+               RtlCompareUnicodeStrings(String1->Buffer, count, String2->Buffer + (whole - count), count,
+                                        CaseInSensitive) == 0;
 }
 
 static LONG compare_bytes(const CHAR *first, const CHAR *second, size_t count, BOOLEAN ignore_case)
@@ -234,7 +237,8 @@ VOID RtlUpperString(PSTRING DestinationString, const STRING *SourceString)
 static NTSTATUS map_case(PUNICODE_STRING to, PCUNICODE_STRING from, BOOLEAN allocate, WCHAR (*map)(WCHAR))
 {
         if (allocate) {
-                to->Buffer = ExAllocatePoolWithTag(PagedPool, from->Length ? from->Length : sizeof(WCHAR), STRING_TAG);
+                to->Buffer = ExAllocatePoolWithTag(PagedPool, from->Length ? from->Length : sizeof(WCHAR),
+                                                   STRING_TAG);
                 if (!to->Buffer)
                         return STATUS_NO_MEMORY;
                 to->MaximumLength = from->Length;
@@ -247,7 +251,8 @@ static NTSTATUS map_case(PUNICODE_STRING to, PCUNICODE_STRING from, BOOLEAN allo
         return STATUS_SUCCESS;
 }
 
-/* STATUS_BUFFER_OVERFLOW when it does not fit, STATUS_NO_MEMORY. An allocated one goes to RtlFreeUnicodeString. */
+/* STATUS_BUFFER_OVERFLOW when it does not fit, STATUS_NO_MEMORY. An allocated one goes to
+ * RtlFreeUnicodeString. */
 NTSTATUS RtlUpcaseUnicodeString(PUNICODE_STRING DestinationString, PCUNICODE_STRING SourceString,
                                 BOOLEAN AllocateDestinationString)
 {
@@ -260,7 +265,8 @@ NTSTATUS RtlDowncaseUnicodeString(PUNICODE_STRING DestinationString, PCUNICODE_S
         return map_case(DestinationString, SourceString, AllocateDestinationString, RtlDowncaseUnicodeChar);
 }
 
-NTSTATUS RtlHashUnicodeString(PCUNICODE_STRING String, BOOLEAN CaseInSensitive, ULONG HashAlgorithm, PULONG HashValue)
+NTSTATUS RtlHashUnicodeString(PCUNICODE_STRING String, BOOLEAN CaseInSensitive, ULONG HashAlgorithm,
+                              PULONG HashValue)
 {
         ULONG hash = 0;
 

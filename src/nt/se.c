@@ -19,8 +19,8 @@
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
-#define TOKEN_TAG 0x6b6f5465 /* 'eTok' */
-#define GROUPS_LIMIT 65536   /* NGROUPS_MAX */
+#define TOKEN_TAG    0x6b6f5465 /* 'eTok' */
+#define GROUPS_LIMIT 65536      /* NGROUPS_MAX */
 
 static gid_t administrators = (gid_t)-1;
 
@@ -34,16 +34,19 @@ static void destroy_token(void *body)
         g_free(((struct token *)body)->groups);
 }
 
-static struct _OBJECT_TYPE token_type = { .name = "Token", .destroy = destroy_token };
+static struct _OBJECT_TYPE token_type = {.name = "Token", .destroy = destroy_token};
 static POBJECT_TYPE token_type_pointer = &token_type;
 POBJECT_TYPE *SeTokenObjectType = &token_type_pointer;
 
-#define WELL_KNOWN(Name, Authority, ...) \
-        static struct { \
-                UCHAR revision, count; \
-                UCHAR authority[6]; \
-                ULONG sub[sizeof((ULONG[]){ __VA_ARGS__ }) / sizeof(ULONG)]; \
-        } Name = { SID_REVISION, sizeof((ULONG[]){ __VA_ARGS__ }) / sizeof(ULONG), { 0, 0, 0, 0, 0, Authority }, { __VA_ARGS__ } }
+#define WELL_KNOWN(Name, Authority, ...)                                                                     \
+        static struct {                                                                                      \
+                UCHAR revision, count;                                                                       \
+                UCHAR authority[6];                                                                          \
+                ULONG sub[sizeof((ULONG[]){__VA_ARGS__}) / sizeof(ULONG)];                                   \
+        } Name = {SID_REVISION,                                                                              \
+                  sizeof((ULONG[]){__VA_ARGS__}) / sizeof(ULONG),                                            \
+                  {0, 0, 0, 0, 0, Authority},                                                                \
+                  {__VA_ARGS__}}
 
 WELL_KNOWN(null_sid, 0, 0);
 WELL_KNOWN(world_sid, 1, 0);
@@ -79,43 +82,43 @@ WELL_KNOWN(system_label_sid, 16, 0x4000);
 static struct {
         UCHAR revision, count;
         UCHAR authority[6];
-} nt_authority_sid = { SID_REVISION, 0, { 0, 0, 0, 0, 0, 5 } };
+} nt_authority_sid = {SID_REVISION, 0, {0, 0, 0, 0, 0, 5}};
 
 static SE_EXPORTS exports = {
-        .SeCreateTokenPrivilege = { 2, 0 },
-        .SeAssignPrimaryTokenPrivilege = { 3, 0 },
-        .SeLockMemoryPrivilege = { 4, 0 },
-        .SeIncreaseQuotaPrivilege = { 5, 0 },
-        .SeUnsolicitedInputPrivilege = { 6, 0 },
-        .SeTcbPrivilege = { 7, 0 },
-        .SeSecurityPrivilege = { 8, 0 },
-        .SeTakeOwnershipPrivilege = { 9, 0 },
-        .SeLoadDriverPrivilege = { 10, 0 },
-        .SeSystemProfilePrivilege = { 11, 0 },
-        .SeSystemtimePrivilege = { 12, 0 },
-        .SeProfileSingleProcessPrivilege = { 13, 0 },
-        .SeIncreaseBasePriorityPrivilege = { 14, 0 },
-        .SeCreatePagefilePrivilege = { 15, 0 },
-        .SeCreatePermanentPrivilege = { 16, 0 },
-        .SeBackupPrivilege = { 17, 0 },
-        .SeRestorePrivilege = { 18, 0 },
-        .SeShutdownPrivilege = { 19, 0 },
-        .SeDebugPrivilege = { 20, 0 },
-        .SeAuditPrivilege = { 21, 0 },
-        .SeSystemEnvironmentPrivilege = { 22, 0 },
-        .SeChangeNotifyPrivilege = { 23, 0 },
-        .SeRemoteShutdownPrivilege = { 24, 0 },
-        .SeUndockPrivilege = { 25, 0 },
-        .SeSyncAgentPrivilege = { 26, 0 },
-        .SeEnableDelegationPrivilege = { 27, 0 },
-        .SeManageVolumePrivilege = { 28, 0 },
-        .SeImpersonatePrivilege = { 29, 0 },
-        .SeCreateGlobalPrivilege = { 30, 0 },
-        .SeTrustedCredManAccessPrivilege = { 31, 0 },
-        .SeRelabelPrivilege = { 32, 0 },
-        .SeIncreaseWorkingSetPrivilege = { 33, 0 },
-        .SeTimeZonePrivilege = { 34, 0 },
-        .SeCreateSymbolicLinkPrivilege = { 35, 0 },
+        .SeCreateTokenPrivilege = {2, 0},
+        .SeAssignPrimaryTokenPrivilege = {3, 0},
+        .SeLockMemoryPrivilege = {4, 0},
+        .SeIncreaseQuotaPrivilege = {5, 0},
+        .SeUnsolicitedInputPrivilege = {6, 0},
+        .SeTcbPrivilege = {7, 0},
+        .SeSecurityPrivilege = {8, 0},
+        .SeTakeOwnershipPrivilege = {9, 0},
+        .SeLoadDriverPrivilege = {10, 0},
+        .SeSystemProfilePrivilege = {11, 0},
+        .SeSystemtimePrivilege = {12, 0},
+        .SeProfileSingleProcessPrivilege = {13, 0},
+        .SeIncreaseBasePriorityPrivilege = {14, 0},
+        .SeCreatePagefilePrivilege = {15, 0},
+        .SeCreatePermanentPrivilege = {16, 0},
+        .SeBackupPrivilege = {17, 0},
+        .SeRestorePrivilege = {18, 0},
+        .SeShutdownPrivilege = {19, 0},
+        .SeDebugPrivilege = {20, 0},
+        .SeAuditPrivilege = {21, 0},
+        .SeSystemEnvironmentPrivilege = {22, 0},
+        .SeChangeNotifyPrivilege = {23, 0},
+        .SeRemoteShutdownPrivilege = {24, 0},
+        .SeUndockPrivilege = {25, 0},
+        .SeSyncAgentPrivilege = {26, 0},
+        .SeEnableDelegationPrivilege = {27, 0},
+        .SeManageVolumePrivilege = {28, 0},
+        .SeImpersonatePrivilege = {29, 0},
+        .SeCreateGlobalPrivilege = {30, 0},
+        .SeTrustedCredManAccessPrivilege = {31, 0},
+        .SeRelabelPrivilege = {32, 0},
+        .SeIncreaseWorkingSetPrivilege = {33, 0},
+        .SeTimeZonePrivilege = {34, 0},
+        .SeCreateSymbolicLinkPrivilege = {35, 0},
         .SeNullSid = &null_sid,
         .SeWorldSid = &world_sid,
         .SeLocalSid = &local_sid,
@@ -180,7 +183,7 @@ static bool is_same(const SID *sid, void *known)
 
 bool fm_sid_matches(const SID *sid, const struct fm_credentials *credentials)
 {
-        static const UCHAR unix_authority[6] = { 0, 0, 0, 0, 0, 22 };
+        static const UCHAR unix_authority[6] = {0, 0, 0, 0, 0, 22};
 
         if (is_same(sid, &world_sid) || is_same(sid, &authenticated_sid))
                 return true;
@@ -205,7 +208,7 @@ SID *fm_sid_from_uid(uid_t uid, void *buffer)
         }
         sid->Revision = SID_REVISION;
         sid->SubAuthorityCount = 2;
-        sid->IdentifierAuthority = (SID_IDENTIFIER_AUTHORITY){ { 0, 0, 0, 0, 0, 22 } };
+        sid->IdentifierAuthority = (SID_IDENTIFIER_AUTHORITY){{0, 0, 0, 0, 0, 22}};
         sid->SubAuthority[0] = 1;
         memcpy((PCHAR)sid + offsetof(SID, SubAuthority) + sizeof(ULONG), &uid, sizeof(uid));
         return sid;
@@ -228,7 +231,8 @@ static void evaluate_dacl(PACL dacl, const struct fm_credentials *credentials, c
                 ACCESS_ALLOWED_ACE *ace = (ACCESS_ALLOWED_ACE *)(PVOID)at;
 
                 at += ace->Header.AceSize;
-                if ((ace->Header.AceFlags & INHERIT_ONLY_ACE) || ace->Header.AceType > ACCESS_DENIED_ACE_TYPE ||
+                if ((ace->Header.AceFlags & INHERIT_ONLY_ACE) ||
+                    ace->Header.AceType > ACCESS_DENIED_ACE_TYPE ||
                     !fm_sid_matches((const SID *)&ace->SidStart, credentials))
                         continue;
                 if (ace->Header.AceType == ACCESS_ALLOWED_ACE_TYPE)
@@ -256,7 +260,9 @@ bool fm_access_check(const SECURITY_DESCRIPTOR *descriptor, const struct fm_cred
                 return false;
         RtlGetDaclSecurityDescriptor(sd, &present, &dacl, &defaulted);
         if (!present || !dacl) {
-                allowed = maximum ? wanted | (mapping ? mapping->GenericAll : (STANDARD_RIGHTS_ALL | SPECIFIC_RIGHTS_ALL)) : wanted;
+                allowed = maximum ? wanted | (mapping ? mapping->GenericAll
+                                                      : (STANDARD_RIGHTS_ALL | SPECIFIC_RIGHTS_ALL))
+                                  : wanted;
         } else {
                 RtlGetOwnerSecurityDescriptor(sd, &owner, &defaulted);
                 if (owner && fm_sid_matches(owner, credentials))
@@ -374,8 +380,9 @@ VOID SeReleaseSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 }
 
 /* KernelMode is granted everything, as on Windows. */
-BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor, PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext,
-                      BOOLEAN SubjectContextLocked, ACCESS_MASK DesiredAccess, ACCESS_MASK PreviouslyGrantedAccess,
+BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor,
+                      PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext, BOOLEAN SubjectContextLocked,
+                      ACCESS_MASK DesiredAccess, ACCESS_MASK PreviouslyGrantedAccess,
                       PPRIVILEGE_SET *Privileges, PGENERIC_MAPPING GenericMapping, KPROCESSOR_MODE AccessMode,
                       PACCESS_MASK GrantedAccess, PNTSTATUS AccessStatus)
 {
@@ -386,8 +393,11 @@ BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor, PSECURITY_SUBJECT
         if (Privileges)
                 *Privileges = NULL;
         if (AccessMode == KernelMode) {
-                granted = left & MAXIMUM_ALLOWED ? (left & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | GenericMapping->GenericAll : left;
-        } else if (left && !fm_access_check(SecurityDescriptor, &token->credentials, left, GenericMapping, &granted)) {
+                granted = left & MAXIMUM_ALLOWED
+                                  ? (left & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | GenericMapping->GenericAll
+                                  : left;
+        } else if (left && !fm_access_check(SecurityDescriptor, &token->credentials, left, GenericMapping,
+                                            &granted)) {
                 *GrantedAccess = 0;
                 *AccessStatus = STATUS_ACCESS_DENIED;
                 return FALSE;
@@ -431,7 +441,7 @@ NTSTATUS SeQueryAuthenticationIdToken(PACCESS_TOKEN Token, PLUID AuthenticationI
         uid_t uid = ((struct token *)Token)->credentials.uid;
 
         /* SYSTEM_LUID; users have their uid, above the numbers that mean something. */
-        *AuthenticationId = uid == 0 ? (LUID){ 0x3e7, 0 } : (LUID){ uid, 1 };
+        *AuthenticationId = uid == 0 ? (LUID){0x3e7, 0} : (LUID){uid, 1};
         return STATUS_SUCCESS;
 }
 
@@ -441,7 +451,8 @@ NTSTATUS SeQuerySessionIdToken(PACCESS_TOKEN Token, PULONG SessionId)
         return STATUS_SUCCESS;
 }
 
-/* TokenUser and TokenSessionId; STATUS_INVALID_INFO_CLASS for others. Pool memory for the first: ExFreePool. */
+/* TokenUser and TokenSessionId; STATUS_INVALID_INFO_CLASS for others. Pool memory for the first: ExFreePool.
+ */
 NTSTATUS SeQueryInformationToken(PACCESS_TOKEN Token, TOKEN_INFORMATION_CLASS TokenInformationClass,
                                  PVOID *TokenInformation)
 {

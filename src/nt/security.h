@@ -2,8 +2,9 @@
 /*
  * Windows' access check for Linux credentials.
  *
- * uid 0 is Local System (S-1-5-18) and a member of Administrators (S-1-5-32-544); uid N is S-1-22-1-N, gid N S-1-22-2-N;
- * everybody is Everyone (S-1-1-0) and Authenticated Users (S-1-5-11). Members of one more group can be made Administrators.
+ * uid 0 is Local System (S-1-5-18) and a member of Administrators (S-1-5-32-544); uid N is S-1-22-1-N, gid N
+ * S-1-22-2-N; everybody is Everyone (S-1-1-0) and Authenticated Users (S-1-5-11). Members of one more group
+ * can be made Administrators.
  */
 #pragma once
 
@@ -20,10 +21,11 @@ struct fm_credentials {
 };
 
 /*
- * Evaluates the DACL from its first entry to its last: what is denied before it is allowed stays denied. No DACL, or a NULL
- * one, grants everything; an empty one nothing. An owner may always READ_CONTROL and WRITE_DAC. mapping may be NULL: then
- * generic rights in the entries grant nothing but themselves. *granted (may be NULL) gets what was granted, also for
- * MAXIMUM_ALLOWED. A descriptor that is malformed grants nothing.
+ * Evaluates the DACL from its first entry to its last: what is denied before it is allowed stays denied. No
+ * DACL, or a NULL one, grants everything; an empty one nothing. An owner may always READ_CONTROL and
+ * WRITE_DAC. mapping may be NULL: then generic rights in the entries grant nothing but themselves. *granted
+ * (may be NULL) gets what was granted, also for MAXIMUM_ALLOWED. A descriptor that is malformed grants
+ * nothing.
  */
 bool fm_access_check(const SECURITY_DESCRIPTOR *descriptor, const struct fm_credentials *credentials,
                      ACCESS_MASK desired, const GENERIC_MAPPING *mapping, ACCESS_MASK *granted);

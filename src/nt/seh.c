@@ -2,9 +2,9 @@
 /*
  * Structured exceptions: frames in a per-thread list, raised by longjmp.
  *
- * A fault in a thread with a frame becomes an exception for that frame; one without is the end, told with the filter's
- * name. The handler runs on the faulting stack and jumps out of it: so SA_NODEFER, and no alternate stack, whose
- * frames would be lost to the cleanup that follows. A stack overflow is therefore a plain crash.
+ * A fault in a thread with a frame becomes an exception for that frame; one without is the end, told with the
+ * filter's name. The handler runs on the faulting stack and jumps out of it: so SA_NODEFER, and no alternate
+ * stack, whose frames would be lost to the cleanup that follows. A stack overflow is therefore a plain crash.
  */
 #include <errno.h>
 #include <signal.h>
@@ -42,8 +42,9 @@ void fm_seh_pop(struct fm_seh_frame *frame)
         if (frame->state == FM_SEH_RAISED)
                 return;
         if (frame->kind == FM_SEH_FINALLY && frame->state == FM_SEH_RUNNING)
-                fm_violation("seh-finally-skipped", "a try body was left by return, goto or break: its finally block did "
-                                                    "not run, as it does on Windows");
+                fm_violation("seh-finally-skipped",
+                             "a try body was left by return, goto or break: its finally block did "
+                             "not run, as it does on Windows");
         fm_thread_self()->seh = frame->next;
 }
 
@@ -53,7 +54,8 @@ void fm_seh_raise(const EXCEPTION_RECORD *record)
         struct fm_seh_frame *frame = self->seh;
 
         if (!frame)
-                fm_bugcheck(KMODE_EXCEPTION_NOT_HANDLED, "exception 0x%08x at %p in %s, outside any try block",
+                fm_bugcheck(KMODE_EXCEPTION_NOT_HANDLED,
+                            "exception 0x%08x at %p in %s, outside any try block",
                             (unsigned)record->ExceptionCode, record->ExceptionAddress,
                             self->filter ? self->filter : "the filter manager");
         self->seh = frame->next;
@@ -73,7 +75,8 @@ int fm_seh_take(struct fm_seh_frame *frame, int disposition)
                 return 1;
         }
         if (disposition < 0)
-                fm_violation("seh-continue-execution", "EXCEPTION_CONTINUE_EXECUTION is not possible here; the search goes on");
+                fm_violation("seh-continue-execution",
+                             "EXCEPTION_CONTINUE_EXECUTION is not possible here; the search goes on");
         fm_seh_raise(&frame->record);
 }
 
@@ -105,8 +108,9 @@ NTSTATUS fm_seh_code(void)
 
 static void raise_simple(NTSTATUS status, PVOID address)
 {
-        EXCEPTION_RECORD record = { .ExceptionCode = status, .ExceptionFlags = EXCEPTION_NONCONTINUABLE,
-                                    .ExceptionAddress = address };
+        EXCEPTION_RECORD record = {.ExceptionCode = status,
+                                   .ExceptionFlags = EXCEPTION_NONCONTINUABLE,
+                                   .ExceptionAddress = address};
 
         fm_seh_raise(&record);
 }
@@ -152,15 +156,16 @@ static bool fault_is_write(const ucontext_t *context)
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
         int error = errno;
-        EXCEPTION_RECORD record = { .ExceptionAddress = fault_address(context) };
+        EXCEPTION_RECORD record = {.ExceptionAddress = fault_address(context)};
 
         switch (signal) {
         case SIGBUS:
-                record.ExceptionCode = info->si_code == BUS_ADRALN ? STATUS_DATATYPE_MISALIGNMENT : STATUS_IN_PAGE_ERROR;
+                record.ExceptionCode =
+                        info->si_code == BUS_ADRALN ? STATUS_DATATYPE_MISALIGNMENT : STATUS_IN_PAGE_ERROR;
                 break;
         case SIGFPE:
-                record.ExceptionCode = info->si_code == FPE_INTOVF ? STATUS_INTEGER_OVERFLOW :
-                                                                     STATUS_INTEGER_DIVIDE_BY_ZERO;
+                record.ExceptionCode =
+                        info->si_code == FPE_INTOVF ? STATUS_INTEGER_OVERFLOW : STATUS_INTEGER_DIVIDE_BY_ZERO;
                 break;
         default:
                 record.ExceptionCode = STATUS_ACCESS_VIOLATION;
@@ -188,9 +193,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 
 void fm_seh_init(void)
 {
-        static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE };
+        static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
         static bool done;
-        struct sigaction action = { .sa_flags = SA_SIGINFO | SA_NODEFER };
+        struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NODEFER};
 
         if (done)
                 return;
@@ -215,8 +220,8 @@ VOID RtlRaiseException(PEXCEPTION_RECORD ExceptionRecord)
 /* The kernel reads for us and says so when it can't: no signal, whatever the range holds. */
 bool fm_copy_safely(void *to, const void *from, size_t size)
 {
-        struct iovec local = { .iov_base = to, .iov_len = size };
-        struct iovec remote = { .iov_base = (void *)from, .iov_len = size };
+        struct iovec local = {.iov_base = to, .iov_len = size};
+        struct iovec remote = {.iov_base = (void *)from, .iov_len = size};
 
         return size == 0 || process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
@@ -233,7 +238,7 @@ static void raise_access_violation(ULONG_PTR address, bool write)
                 .ExceptionCode = STATUS_ACCESS_VIOLATION,
                 .ExceptionAddress = __builtin_return_address(0),
                 .NumberParameters = 2,
-                .ExceptionInformation = { write, address },
+                .ExceptionInformation = {write, address},
         };
 
         fm_seh_raise(&record);
@@ -267,8 +272,9 @@ VOID ProbeForWrite(volatile VOID *Address, SIZE_T Length, ULONG Alignment)
                 raise_access_violation(start, true);
         for (page = start; page < start + Length; page = (page & ~(ULONG_PTR)(PAGE_SIZE - 1)) + PAGE_SIZE) {
                 volatile UCHAR *byte = (volatile UCHAR *)page;
+                UCHAR value = *byte;
 
-                /* Writes back what is there without losing another thread's change. */
-                __atomic_fetch_or(byte, 0, __ATOMIC_RELAXED);
+                /* Writes back what is there, and loses no other thread's change. */
+                __atomic_compare_exchange_n(byte, &value, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         }
 }

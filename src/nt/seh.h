@@ -5,7 +5,8 @@
 #include <fltKernel.h>
 #include <stdbool.h>
 
-/* Installs the handlers for SIGSEGV, SIGBUS and SIGFPE; once per process, and done when the library is loaded. */
+/* Installs the handlers for SIGSEGV, SIGBUS and SIGFPE; once per process, and done when the library is
+ * loaded. */
 void fm_seh_init(void);
 
 /* Copies without faulting: false when the source or the destination is not accessible. */

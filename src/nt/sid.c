@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SIDs, ACLs and security descriptors as data. Everything that is read from one is checked against its size first. */
+/* SIDs, ACLs and security descriptors as data. Everything that is read from one is checked against its size
+ * first. */
 #include <fltKernel.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -24,7 +25,8 @@ BOOLEAN RtlValidSid(PSID Sid)
 {
         PISID sid = Sid;
 
-        return sid && (sid->Revision & 0xf) == SID_REVISION && sid->SubAuthorityCount <= SID_MAX_SUB_AUTHORITIES;
+        return sid && (sid->Revision & 0xf) == SID_REVISION &&
+               sid->SubAuthorityCount <= SID_MAX_SUB_AUTHORITIES;
 }
 
 BOOLEAN RtlEqualSid(PSID Sid1, PSID Sid2)
@@ -86,8 +88,8 @@ NTSTATUS RtlAllocateAndInitializeSid(PSID_IDENTIFIER_AUTHORITY IdentifierAuthori
                                      ULONG SubAuthority3, ULONG SubAuthority4, ULONG SubAuthority5,
                                      ULONG SubAuthority6, ULONG SubAuthority7, PSID *Sid)
 {
-        const ULONG values[] = { SubAuthority0, SubAuthority1, SubAuthority2, SubAuthority3,
-                                 SubAuthority4, SubAuthority5, SubAuthority6, SubAuthority7 };
+        const ULONG values[] = {SubAuthority0, SubAuthority1, SubAuthority2, SubAuthority3,
+                                SubAuthority4, SubAuthority5, SubAuthority6, SubAuthority7};
         PISID sid;
 
         if (SubAuthorityCount > RTL_NUMBER_OF(values))
@@ -108,7 +110,8 @@ PVOID RtlFreeSid(PSID Sid)
 }
 
 /* S-1-5-32-544. STATUS_BUFFER_OVERFLOW when it does not fit. */
-NTSTATUS RtlConvertSidToUnicodeString(PUNICODE_STRING UnicodeString, PSID Sid, BOOLEAN AllocateDestinationString)
+NTSTATUS RtlConvertSidToUnicodeString(PUNICODE_STRING UnicodeString, PSID Sid,
+                                      BOOLEAN AllocateDestinationString)
 {
         PISID sid = Sid;
         WCHAR text[256];
@@ -120,12 +123,15 @@ NTSTATUS RtlConvertSidToUnicodeString(PUNICODE_STRING UnicodeString, PSID Sid, B
                 return STATUS_INVALID_SID;
         for (int i = 0; i < 6; i++)
                 authority = (authority << 8) | sid->IdentifierAuthority.Value[i];
-        length = fm_snwprintf(text, RTL_NUMBER_OF(text), authority >> 32 ? L"S-1-0x%012I64x" : L"S-1-%I64u", authority);
+        length = fm_snwprintf(text, RTL_NUMBER_OF(text), authority >> 32 ? L"S-1-0x%012I64x" : L"S-1-%I64u",
+                              authority);
         for (UCHAR i = 0; i < sid->SubAuthorityCount; i++)
-                length += fm_snwprintf(text + length, RTL_NUMBER_OF(text) - (size_t)length, L"-%u", sid->SubAuthority[i]);
+                length += fm_snwprintf(text + length, RTL_NUMBER_OF(text) - (size_t)length, L"-%u",
+                                       sid->SubAuthority[i]);
         RtlInitUnicodeString(&whole, text);
         if (AllocateDestinationString)
-                return RtlDuplicateUnicodeString(RTL_DUPLICATE_UNICODE_STRING_NULL_TERMINATE, &whole, UnicodeString);
+                return RtlDuplicateUnicodeString(RTL_DUPLICATE_UNICODE_STRING_NULL_TERMINATE, &whole,
+                                                 UnicodeString);
         if (UnicodeString->MaximumLength < whole.Length)
                 return STATUS_BUFFER_OVERFLOW;
         RtlCopyUnicodeString(UnicodeString, &whole);
@@ -179,7 +185,8 @@ BOOLEAN RtlValidAcl(PACL Acl)
 {
         PACE_HEADER ace;
 
-        if (!Acl || Acl->AclRevision < MIN_ACL_REVISION || Acl->AclRevision > ACL_REVISION_DS || Acl->AclSize < sizeof(ACL))
+        if (!Acl || Acl->AclRevision < MIN_ACL_REVISION || Acl->AclRevision > ACL_REVISION_DS ||
+            Acl->AclSize < sizeof(ACL))
                 return FALSE;
         ace = (PACE_HEADER)(Acl + 1);
         for (USHORT i = 0; i < Acl->AceCount; i++) {
@@ -214,7 +221,8 @@ NTSTATUS RtlAddAce(PACL Acl, ULONG AceRevision, ULONG StartingAceIndex, PVOID Ac
         for (ULONG used = 0; used < AceListLength; count++) {
                 PACE_HEADER ace = (PACE_HEADER)(PVOID)((PCHAR)AceList + used);
 
-                if (AceListLength - used < sizeof(*ace) || ace->AceSize < sizeof(*ace) || ace->AceSize > AceListLength - used)
+                if (AceListLength - used < sizeof(*ace) || ace->AceSize < sizeof(*ace) ||
+                    ace->AceSize > AceListLength - used)
                         return STATUS_INVALID_PARAMETER;
                 used += ace->AceSize;
         }
@@ -271,7 +279,8 @@ NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessM
         return add_ace(Acl, AceRevision, ACCESS_ALLOWED_ACE_TYPE, 0, AccessMask, Sid);
 }
 
-NTSTATUS RtlAddAccessAllowedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask, PSID Sid)
+NTSTATUS RtlAddAccessAllowedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask,
+                                  PSID Sid)
 {
         return add_ace(Acl, AceRevision, ACCESS_ALLOWED_ACE_TYPE, AceFlags, AccessMask, Sid);
 }
@@ -281,7 +290,8 @@ NTSTATUS RtlAddAccessDeniedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMa
         return add_ace(Acl, AceRevision, ACCESS_DENIED_ACE_TYPE, 0, AccessMask, Sid);
 }
 
-NTSTATUS RtlAddAccessDeniedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask, PSID Sid)
+NTSTATUS RtlAddAccessDeniedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask,
+                                 PSID Sid)
 {
         return add_ace(Acl, AceRevision, ACCESS_DENIED_ACE_TYPE, AceFlags, AccessMask, Sid);
 }
@@ -345,13 +355,14 @@ BOOLEAN RtlValidSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor)
         group = group_of(descriptor);
         dacl = acl_of(descriptor, false);
         sacl = acl_of(descriptor, true);
-        return (!owner || RtlValidSid(owner)) && (!group || RtlValidSid(group)) && (!dacl || RtlValidAcl(dacl)) &&
-               (!sacl || RtlValidAcl(sacl));
+        return (!owner || RtlValidSid(owner)) && (!group || RtlValidSid(group)) &&
+               (!dacl || RtlValidAcl(dacl)) && (!sacl || RtlValidAcl(sacl));
 }
 
 static bool is_inside(ULONG offset, size_t size, ULONG whole)
 {
-        return (offset & 3) == 0 && offset >= sizeof(SECURITY_DESCRIPTOR_RELATIVE) && offset <= whole && size <= whole - offset;
+        return (offset & 3) == 0 && offset >= sizeof(SECURITY_DESCRIPTOR_RELATIVE) && offset <= whole &&
+               size <= whole - offset;
 }
 
 static bool sid_is_inside(PSECURITY_DESCRIPTOR descriptor, ULONG offset, ULONG whole)
@@ -360,7 +371,8 @@ static bool sid_is_inside(PSECURITY_DESCRIPTOR descriptor, ULONG offset, ULONG w
                 return true;
         if (!is_inside(offset, offsetof(SID, SubAuthority), whole))
                 return false;
-        return RtlValidSid(relative(descriptor, offset)) && is_inside(offset, RtlLengthSid(relative(descriptor, offset)), whole);
+        return RtlValidSid(relative(descriptor, offset)) &&
+               is_inside(offset, RtlLengthSid(relative(descriptor, offset)), whole);
 }
 
 static bool acl_is_inside(PSECURITY_DESCRIPTOR descriptor, ULONG offset, ULONG whole)
@@ -374,12 +386,13 @@ static bool acl_is_inside(PSECURITY_DESCRIPTOR descriptor, ULONG offset, ULONG w
 }
 
 BOOLEAN RtlValidRelativeSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptorInput,
-                                           ULONG SecurityDescriptorLength, SECURITY_INFORMATION RequiredInformation)
+                                           ULONG SecurityDescriptorLength,
+                                           SECURITY_INFORMATION RequiredInformation)
 {
         PISECURITY_DESCRIPTOR_RELATIVE descriptor = SecurityDescriptorInput;
 
-        if (SecurityDescriptorLength < sizeof(*descriptor) || descriptor->Revision != SECURITY_DESCRIPTOR_REVISION ||
-            !(descriptor->Control & SE_SELF_RELATIVE))
+        if (SecurityDescriptorLength < sizeof(*descriptor) ||
+            descriptor->Revision != SECURITY_DESCRIPTOR_REVISION || !(descriptor->Control & SE_SELF_RELATIVE))
                 return FALSE;
         if (((RequiredInformation & OWNER_SECURITY_INFORMATION) && !descriptor->Owner) ||
             ((RequiredInformation & GROUP_SECURITY_INFORMATION) && !descriptor->Group))
@@ -402,7 +415,8 @@ static ULONG round4(ULONG size)
 
 ULONG RtlLengthSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor)
 {
-        ULONG size = as_relative(SecurityDescriptor) ? sizeof(SECURITY_DESCRIPTOR_RELATIVE) : sizeof(SECURITY_DESCRIPTOR);
+        ULONG size = as_relative(SecurityDescriptor) ? sizeof(SECURITY_DESCRIPTOR_RELATIVE)
+                                                     : sizeof(SECURITY_DESCRIPTOR);
         PSID owner = owner_of(SecurityDescriptor), group = group_of(SecurityDescriptor);
         PACL dacl = acl_of(SecurityDescriptor, false), sacl = acl_of(SecurityDescriptor, true);
 
@@ -420,7 +434,7 @@ NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, B
                 return STATUS_UNKNOWN_REVISION;
         if (descriptor->Control & SE_SELF_RELATIVE)
                 return STATUS_INVALID_SECURITY_DESCR;
-        descriptor->Control &= (SECURITY_DESCRIPTOR_CONTROL)~(SE_DACL_PRESENT | SE_DACL_DEFAULTED);
+        descriptor->Control &= (SECURITY_DESCRIPTOR_CONTROL) ~(SE_DACL_PRESENT | SE_DACL_DEFAULTED);
         if (DaclPresent) {
                 descriptor->Control |= SE_DACL_PRESENT;
                 descriptor->Dacl = Dacl;
@@ -430,8 +444,8 @@ NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, B
         return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlGetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN DaclPresent, PACL *Dacl,
-                                      PBOOLEAN DaclDefaulted)
+NTSTATUS RtlGetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN DaclPresent,
+                                      PACL *Dacl, PBOOLEAN DaclDefaulted)
 {
         PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
 
@@ -443,8 +457,8 @@ NTSTATUS RtlGetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, P
         return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlGetSaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN SaclPresent, PACL *Sacl,
-                                      PBOOLEAN SaclDefaulted)
+NTSTATUS RtlGetSaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN SaclPresent,
+                                      PACL *Sacl, PBOOLEAN SaclDefaulted)
 {
         PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
 
@@ -456,40 +470,45 @@ NTSTATUS RtlGetSaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, P
         return STATUS_SUCCESS;
 }
 
-static NTSTATUS set_sid(PISECURITY_DESCRIPTOR descriptor, PSID *place, PSID sid, unsigned flag, BOOLEAN defaulted)
+static NTSTATUS set_sid(PISECURITY_DESCRIPTOR descriptor, PSID *place, PSID sid, unsigned flag,
+                        BOOLEAN defaulted)
 {
         if (descriptor->Revision != SECURITY_DESCRIPTOR_REVISION)
                 return STATUS_UNKNOWN_REVISION;
         if (descriptor->Control & SE_SELF_RELATIVE)
                 return STATUS_INVALID_SECURITY_DESCR;
         *place = sid;
-        descriptor->Control = (SECURITY_DESCRIPTOR_CONTROL)(defaulted ? descriptor->Control | flag :
-                                                                        descriptor->Control & ~flag);
+        descriptor->Control = (SECURITY_DESCRIPTOR_CONTROL)(defaulted ? descriptor->Control | flag
+                                                                      : descriptor->Control & ~flag);
         return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlSetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Owner, BOOLEAN OwnerDefaulted)
+NTSTATUS RtlSetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Owner,
+                                       BOOLEAN OwnerDefaulted)
 {
         PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
 
         return set_sid(descriptor, &descriptor->Owner, Owner, SE_OWNER_DEFAULTED, OwnerDefaulted);
 }
 
-NTSTATUS RtlGetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Owner, PBOOLEAN OwnerDefaulted)
+NTSTATUS RtlGetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Owner,
+                                       PBOOLEAN OwnerDefaulted)
 {
         *Owner = owner_of(SecurityDescriptor);
         *OwnerDefaulted = (((PISECURITY_DESCRIPTOR)SecurityDescriptor)->Control & SE_OWNER_DEFAULTED) != 0;
         return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Group, BOOLEAN GroupDefaulted)
+NTSTATUS RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Group,
+                                       BOOLEAN GroupDefaulted)
 {
         PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
 
         return set_sid(descriptor, &descriptor->Group, Group, SE_GROUP_DEFAULTED, GroupDefaulted);
 }
 
-NTSTATUS RtlGetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Group, PBOOLEAN GroupDefaulted)
+NTSTATUS RtlGetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Group,
+                                       PBOOLEAN GroupDefaulted)
 {
         *Group = group_of(SecurityDescriptor);
         *GroupDefaulted = (((PISECURITY_DESCRIPTOR)SecurityDescriptor)->Control & SE_GROUP_DEFAULTED) != 0;
@@ -507,7 +526,8 @@ static ULONG append(PCHAR base, ULONG *used, const void *part, ULONG size)
         return offset;
 }
 
-/* STATUS_BUFFER_TOO_SMALL with the size that is needed; STATUS_BAD_DESCRIPTOR_FORMAT for a self-relative one. */
+/* STATUS_BUFFER_TOO_SMALL with the size that is needed; STATUS_BAD_DESCRIPTOR_FORMAT for a self-relative one.
+ */
 NTSTATUS RtlAbsoluteToSelfRelativeSD(PSECURITY_DESCRIPTOR AbsoluteSecurityDescriptor,
                                      PSECURITY_DESCRIPTOR SelfRelativeSecurityDescriptor, PULONG BufferLength)
 {

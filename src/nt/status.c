@@ -2,8 +2,9 @@
 /*
  * NTSTATUS and errno, one table each way.
  *
- * The result of the backing call itself goes back to the caller as the errno it was; what is here is for statuses that a
- * filter made up, and for what filters see. ENOSYS is never answered: the kernel would stop asking for good.
+ * The result of the backing call itself goes back to the caller as the errno it was; what is here is for
+ * statuses that a filter made up, and for what filters see. ENOSYS is never answered: the kernel would stop
+ * asking for good.
  */
 #include "nt/status.h"
 
@@ -15,7 +16,10 @@ struct row {
         int error;
 };
 
-#define ROW(Name, Error) { STATUS_##Name, "STATUS_" #Name, Error }
+#define ROW(Name, Error)                                                                                     \
+        {                                                                                                    \
+                STATUS_##Name, "STATUS_" #Name, Error                                                        \
+        }
 
 static const struct row to_errno[] = {
         ROW(SUCCESS, 0),
@@ -159,53 +163,53 @@ static const struct {
         int error;
         NTSTATUS status;
 } from_errno[] = {
-        { EPERM, STATUS_ACCESS_DENIED },
-        { EACCES, STATUS_ACCESS_DENIED },
-        { ENOENT, STATUS_OBJECT_NAME_NOT_FOUND },
-        { EINTR, STATUS_CANCELLED },
-        { ECANCELED, STATUS_CANCELLED },
-        { EIO, STATUS_IO_DEVICE_ERROR },
-        { ENXIO, STATUS_DEVICE_DOES_NOT_EXIST },
-        { E2BIG, STATUS_BUFFER_OVERFLOW },
-        { ENOEXEC, STATUS_INVALID_IMAGE_FORMAT },
-        { EBADF, STATUS_INVALID_HANDLE },
-        { EAGAIN, STATUS_DEVICE_NOT_READY },
-        { ENOMEM, STATUS_INSUFFICIENT_RESOURCES },
-        { ENOBUFS, STATUS_INSUFFICIENT_RESOURCES },
-        { EFAULT, STATUS_ACCESS_VIOLATION },
-        { EBUSY, STATUS_SHARING_VIOLATION },
-        { ETXTBSY, STATUS_SHARING_VIOLATION },
-        { EEXIST, STATUS_OBJECT_NAME_COLLISION },
-        { EXDEV, STATUS_NOT_SAME_DEVICE },
-        { ENODEV, STATUS_NO_SUCH_DEVICE },
-        { ENOTDIR, STATUS_NOT_A_DIRECTORY },
-        { EISDIR, STATUS_FILE_IS_A_DIRECTORY },
-        { EINVAL, STATUS_INVALID_PARAMETER },
-        { ENFILE, STATUS_TOO_MANY_OPENED_FILES },
-        { EMFILE, STATUS_TOO_MANY_OPENED_FILES },
-        { EFBIG, STATUS_FILE_TOO_LARGE },
-        { ENOSPC, STATUS_DISK_FULL },
-        { EDQUOT, STATUS_DISK_QUOTA_EXCEEDED },
-        { EROFS, STATUS_MEDIA_WRITE_PROTECTED },
-        { EMLINK, STATUS_TOO_MANY_LINKS },
-        { EPIPE, STATUS_PIPE_BROKEN },
-        { EDEADLK, STATUS_POSSIBLE_DEADLOCK },
-        { ENAMETOOLONG, STATUS_NAME_TOO_LONG },
-        { ENOLCK, STATUS_LOCK_NOT_GRANTED },
-        { ENOSYS, STATUS_INVALID_DEVICE_REQUEST },
-        { EOPNOTSUPP, STATUS_NOT_SUPPORTED },
-        { ENOTTY, STATUS_INVALID_DEVICE_REQUEST },
-        { ENOTEMPTY, STATUS_DIRECTORY_NOT_EMPTY },
-        { ELOOP, STATUS_REPARSE_POINT_NOT_RESOLVED },
-        { ENODATA, STATUS_NO_EAS_ON_FILE },
-        { ERANGE, STATUS_BUFFER_TOO_SMALL },
-        { EOVERFLOW, STATUS_INTEGER_OVERFLOW },
-        { ETIMEDOUT, STATUS_IO_TIMEOUT },
-        { ESTALE, STATUS_FILE_DELETED },
-        { EUCLEAN, STATUS_FILE_CORRUPT_ERROR },
-        { EBADMSG, STATUS_FILE_CORRUPT_ERROR },
-        { EKEYREJECTED, STATUS_FILE_ENCRYPTED },
-        { ENOKEY, STATUS_FILE_ENCRYPTED },
+        {EPERM, STATUS_ACCESS_DENIED},
+        {EACCES, STATUS_ACCESS_DENIED},
+        {ENOENT, STATUS_OBJECT_NAME_NOT_FOUND},
+        {EINTR, STATUS_CANCELLED},
+        {ECANCELED, STATUS_CANCELLED},
+        {EIO, STATUS_IO_DEVICE_ERROR},
+        {ENXIO, STATUS_DEVICE_DOES_NOT_EXIST},
+        {E2BIG, STATUS_BUFFER_OVERFLOW},
+        {ENOEXEC, STATUS_INVALID_IMAGE_FORMAT},
+        {EBADF, STATUS_INVALID_HANDLE},
+        {EAGAIN, STATUS_DEVICE_NOT_READY},
+        {ENOMEM, STATUS_INSUFFICIENT_RESOURCES},
+        {ENOBUFS, STATUS_INSUFFICIENT_RESOURCES},
+        {EFAULT, STATUS_ACCESS_VIOLATION},
+        {EBUSY, STATUS_SHARING_VIOLATION},
+        {ETXTBSY, STATUS_SHARING_VIOLATION},
+        {EEXIST, STATUS_OBJECT_NAME_COLLISION},
+        {EXDEV, STATUS_NOT_SAME_DEVICE},
+        {ENODEV, STATUS_NO_SUCH_DEVICE},
+        {ENOTDIR, STATUS_NOT_A_DIRECTORY},
+        {EISDIR, STATUS_FILE_IS_A_DIRECTORY},
+        {EINVAL, STATUS_INVALID_PARAMETER},
+        {ENFILE, STATUS_TOO_MANY_OPENED_FILES},
+        {EMFILE, STATUS_TOO_MANY_OPENED_FILES},
+        {EFBIG, STATUS_FILE_TOO_LARGE},
+        {ENOSPC, STATUS_DISK_FULL},
+        {EDQUOT, STATUS_DISK_QUOTA_EXCEEDED},
+        {EROFS, STATUS_MEDIA_WRITE_PROTECTED},
+        {EMLINK, STATUS_TOO_MANY_LINKS},
+        {EPIPE, STATUS_PIPE_BROKEN},
+        {EDEADLK, STATUS_POSSIBLE_DEADLOCK},
+        {ENAMETOOLONG, STATUS_NAME_TOO_LONG},
+        {ENOLCK, STATUS_LOCK_NOT_GRANTED},
+        {ENOSYS, STATUS_INVALID_DEVICE_REQUEST},
+        {EOPNOTSUPP, STATUS_NOT_SUPPORTED},
+        {ENOTTY, STATUS_INVALID_DEVICE_REQUEST},
+        {ENOTEMPTY, STATUS_DIRECTORY_NOT_EMPTY},
+        {ELOOP, STATUS_REPARSE_POINT_NOT_RESOLVED},
+        {ENODATA, STATUS_NO_EAS_ON_FILE},
+        {ERANGE, STATUS_BUFFER_TOO_SMALL},
+        {EOVERFLOW, STATUS_INTEGER_OVERFLOW},
+        {ETIMEDOUT, STATUS_IO_TIMEOUT},
+        {ESTALE, STATUS_FILE_DELETED},
+        {EUCLEAN, STATUS_FILE_CORRUPT_ERROR},
+        {EBADMSG, STATUS_FILE_CORRUPT_ERROR},
+        {EKEYREJECTED, STATUS_FILE_ENCRYPTED},
+        {ENOKEY, STATUS_FILE_ENCRYPTED},
 };
 
 NTSTATUS fm_status_from_errno(int error)

@@ -15,6 +15,7 @@ struct fm_cancel;
 struct fm_thread {
         KIRQL irql;
         PETHREAD thread;          /* the requestor whose I/O this thread carries; NULL: the thread itself */
+        PEPROCESS attached;       /* KeStackAttachProcess(); NULL: not attached */
         struct fm_cancel *cancel; /* of the request being carried, or NULL; borrowed */
         const char *filter;       /* name of the filter whose callback runs here, or NULL; borrowed */
         void *top_level_irp;      /* IoGetTopLevelIrp() */

@@ -2,8 +2,8 @@
 /*
  * Names between the two worlds.
  *
- * The way in is total and one to one. The way out accepts exactly what the way in can produce, so that a file has
- * one name here and a filter can't reach it by a second one that its policy did not expect.
+ * The way in is total and one to one. The way out accepts exactly what the way in can produce, so that a file
+ * has one name here and a filter can't reach it by a second one that its policy did not expect.
  */
 #include "nt/unicode.h"
 
@@ -13,7 +13,7 @@
 
 #include "nt/pool.h"
 
-#define ESCAPE 0xf000u /* private use: what Windows' own POSIX layers use too */
+#define ESCAPE   0xf000u    /* private use: what Windows' own POSIX layers use too */
 #define NAME_TAG 0x6d4e4d46 /* 'FMNm' */
 
 static bool is_forbidden(unsigned char byte)
@@ -25,7 +25,7 @@ static bool is_forbidden(unsigned char byte)
 int32_t fm_utf8_decode(const char *text, size_t left, size_t *used)
 {
         const unsigned char *bytes = (const unsigned char *)text;
-        static const int32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        static const int32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
         size_t need;
         int32_t code;
 
@@ -148,7 +148,8 @@ size_t fm_utf8_encode(uint32_t code, char *out)
 uint32_t fm_utf16_decode(const WCHAR *chars, size_t left, size_t *used)
 {
         *used = 1;
-        if (chars[0] >= 0xd800 && chars[0] <= 0xdbff && left > 1 && chars[1] >= 0xdc00 && chars[1] <= 0xdfff) {
+        if (chars[0] >= 0xd800 && chars[0] <= 0xdbff && left > 1 && chars[1] >= 0xdc00 &&
+            chars[1] <= 0xdfff) {
                 *used = 2;
                 return 0x10000 + ((uint32_t)(chars[0] - 0xd800) << 10) + (chars[1] - 0xdc00u);
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads for work that is to be done later, at PASSIVE_LEVEL, in the name of the filter that asked for it. */
+/* Threads for work that is to be done later, at PASSIVE_LEVEL, in the name of the filter that asked for it.
+ */
 #pragma once
 
 void fm_work_queue(void (*routine)(void *context), void *context);

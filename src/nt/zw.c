@@ -2,8 +2,8 @@
 /*
  * The registry's system calls: handles over keys, and the variable-length answers that are asked for twice.
  *
- * A query with a buffer too small for the fixed part is STATUS_BUFFER_TOO_SMALL, with one too small for the rest
- * STATUS_BUFFER_OVERFLOW and as much as fits; ResultLength is what all of it needs.
+ * A query with a buffer too small for the fixed part is STATUS_BUFFER_TOO_SMALL, with one too small for the
+ * rest STATUS_BUFFER_OVERFLOW and as much as fits; ResultLength is what all of it needs.
  */
 #include "nt/zw.h"
 
@@ -25,7 +25,7 @@ static void destroy_key(void *body)
         fm_key_unref(((struct key_object *)body)->key);
 }
 
-static struct _OBJECT_TYPE key_type = { .name = "Key", .destroy = destroy_key };
+static struct _OBJECT_TYPE key_type = {.name = "Key", .destroy = destroy_key};
 static POBJECT_TYPE key_type_pointer = &key_type;
 POBJECT_TYPE *CmKeyObjectType = &key_type_pointer;
 
@@ -124,7 +124,8 @@ NTSTATUS ZwOpenKeyEx(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRI
         return open_key(KeyHandle, ObjectAttributes, false, NULL);
 }
 
-/* Differs from Windows: missing parents are made too. Nothing outlives the simulator, REG_OPTION_VOLATILE or not. */
+/* Differs from Windows: missing parents are made too. Nothing outlives the simulator, REG_OPTION_VOLATILE or
+ * not. */
 NTSTATUS ZwCreateKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
                      ULONG TitleIndex, PUNICODE_STRING Class, ULONG CreateOptions, PULONG Disposition)
 {
@@ -196,10 +197,10 @@ static NTSTATUS answer_status(const struct answer *answer, size_t fixed, PULONG 
         return answer->length < answer->needed ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }
 
-static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMATION_CLASS class, PVOID buffer,
-                             ULONG length, PULONG result)
+static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMATION_CLASS class,
+                             PVOID buffer, ULONG length, PULONG result)
 {
-        struct answer answer = { .buffer = buffer, .length = length };
+        struct answer answer = {.buffer = buffer, .length = length};
         size_t count;
         WCHAR *name = fm_utf16_from_utf8(value->name, &count);
         ULONG name_size = (ULONG)(count * sizeof(WCHAR));
@@ -209,7 +210,7 @@ static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMA
                 return STATUS_INSUFFICIENT_RESOURCES;
         switch (class) {
         case KeyValueBasicInformation: {
-                KEY_VALUE_BASIC_INFORMATION head = { .Type = value->type, .NameLength = name_size };
+                KEY_VALUE_BASIC_INFORMATION head = {.Type = value->type, .NameLength = name_size};
 
                 fixed = offsetof(KEY_VALUE_BASIC_INFORMATION, Name);
                 put(&answer, 0, &head, fixed);
@@ -218,8 +219,10 @@ static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMA
         }
         case KeyValueFullInformation: {
                 ULONG offset = ((ULONG)offsetof(KEY_VALUE_FULL_INFORMATION, Name) + name_size + 7) & ~7u;
-                KEY_VALUE_FULL_INFORMATION head = { .Type = value->type, .NameLength = name_size, .DataOffset = offset,
-                                                    .DataLength = (ULONG)value->size };
+                KEY_VALUE_FULL_INFORMATION head = {.Type = value->type,
+                                                   .NameLength = name_size,
+                                                   .DataOffset = offset,
+                                                   .DataLength = (ULONG)value->size};
 
                 fixed = offsetof(KEY_VALUE_FULL_INFORMATION, Name);
                 put(&answer, 0, &head, fixed);
@@ -228,7 +231,7 @@ static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMA
                 break;
         }
         case KeyValuePartialInformation: {
-                KEY_VALUE_PARTIAL_INFORMATION head = { .Type = value->type, .DataLength = (ULONG)value->size };
+                KEY_VALUE_PARTIAL_INFORMATION head = {.Type = value->type, .DataLength = (ULONG)value->size};
 
                 fixed = offsetof(KEY_VALUE_PARTIAL_INFORMATION, Data);
                 put(&answer, 0, &head, fixed);
@@ -243,13 +246,15 @@ static NTSTATUS answer_value(const struct fm_key_value *value, KEY_VALUE_INFORMA
         return answer_status(&answer, fixed, result);
 }
 
-/* STATUS_OBJECT_NAME_NOT_FOUND; STATUS_BUFFER_TOO_SMALL and STATUS_BUFFER_OVERFLOW as said above. IRQL PASSIVE_LEVEL. */
+/* STATUS_OBJECT_NAME_NOT_FOUND; STATUS_BUFFER_TOO_SMALL and STATUS_BUFFER_OVERFLOW as said above. IRQL
+ * PASSIVE_LEVEL.
+ */
 NTSTATUS ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName,
-                         KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass, PVOID KeyValueInformation, ULONG Length,
-                         PULONG ResultLength)
+                         KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass, PVOID KeyValueInformation,
+                         ULONG Length, PULONG ResultLength)
 {
         struct key_object *object;
-        struct fm_key_value value = { 0 };
+        struct fm_key_value value = {0};
         NTSTATUS status = ref_key(KeyHandle, &object);
         char *name;
 
@@ -259,7 +264,8 @@ NTSTATUS ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName,
         name = utf8_of(ValueName);
         status = name ? status_of(fm_key_get(object->key, name, &value)) : STATUS_OBJECT_NAME_NOT_FOUND;
         if (NT_SUCCESS(status))
-                status = answer_value(&value, KeyValueInformationClass, KeyValueInformation, Length, ResultLength);
+                status = answer_value(&value, KeyValueInformationClass, KeyValueInformation, Length,
+                                      ResultLength);
         fm_key_value_clear(&value);
         free(name);
         fm_object_unref(object);
@@ -267,11 +273,12 @@ NTSTATUS ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName,
 }
 
 /* STATUS_NO_MORE_ENTRIES after the last. */
-NTSTATUS ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index, KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
-                             PVOID KeyValueInformation, ULONG Length, PULONG ResultLength)
+NTSTATUS ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index,
+                             KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass, PVOID KeyValueInformation,
+                             ULONG Length, PULONG ResultLength)
 {
         struct key_object *object;
-        struct fm_key_value value = { 0 };
+        struct fm_key_value value = {0};
         NTSTATUS status = ref_key(KeyHandle, &object);
         enum fm_key_result result;
 
@@ -280,7 +287,8 @@ NTSTATUS ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index, KEY_VALUE_INFORMATIO
         result = fm_key_get_at(object->key, Index, &value);
         status = result == FM_KEY_NOT_FOUND ? STATUS_NO_MORE_ENTRIES : status_of(result);
         if (NT_SUCCESS(status))
-                status = answer_value(&value, KeyValueInformationClass, KeyValueInformation, Length, ResultLength);
+                status = answer_value(&value, KeyValueInformationClass, KeyValueInformation, Length,
+                                      ResultLength);
         fm_key_value_clear(&value);
         fm_object_unref(object);
         return status;
@@ -296,16 +304,17 @@ NTSTATUS ZwSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG TitleI
         if (!NT_SUCCESS(status))
                 return status;
         name = utf8_of(ValueName);
-        status = name ? status_of(fm_key_set(object->key, name, Type, Data, DataSize)) : STATUS_OBJECT_NAME_INVALID;
+        status = name ? status_of(fm_key_set(object->key, name, Type, Data, DataSize))
+                      : STATUS_OBJECT_NAME_INVALID;
         free(name);
         fm_object_unref(object);
         return status;
 }
 
-static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, KEY_INFORMATION_CLASS class, PVOID buffer,
-                           ULONG length, PULONG result)
+static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, KEY_INFORMATION_CLASS class,
+                           PVOID buffer, ULONG length, PULONG result)
 {
-        struct answer answer = { .buffer = buffer, .length = length };
+        struct answer answer = {.buffer = buffer, .length = length};
         g_autofree char *path = class == KeyNameInformation ? fm_key_get_path(key) : NULL;
         size_t count;
         WCHAR *name = fm_utf16_from_utf8(path ? path : info->name, &count);
@@ -316,7 +325,8 @@ static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, K
                 return STATUS_INSUFFICIENT_RESOURCES;
         switch (class) {
         case KeyBasicInformation: {
-                KEY_BASIC_INFORMATION head = { .LastWriteTime.QuadPart = info->last_write, .NameLength = name_size };
+                KEY_BASIC_INFORMATION head = {.LastWriteTime.QuadPart = info->last_write,
+                                              .NameLength = name_size};
 
                 fixed = offsetof(KEY_BASIC_INFORMATION, Name);
                 put(&answer, 0, &head, fixed);
@@ -324,8 +334,9 @@ static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, K
                 break;
         }
         case KeyNodeInformation: {
-                KEY_NODE_INFORMATION head = { .LastWriteTime.QuadPart = info->last_write, .NameLength = name_size,
-                                              .ClassOffset = (ULONG)-1 };
+                KEY_NODE_INFORMATION head = {.LastWriteTime.QuadPart = info->last_write,
+                                             .NameLength = name_size,
+                                             .ClassOffset = (ULONG)-1};
 
                 fixed = offsetof(KEY_NODE_INFORMATION, Name);
                 put(&answer, 0, &head, fixed);
@@ -333,17 +344,20 @@ static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, K
                 break;
         }
         case KeyFullInformation: {
-                KEY_FULL_INFORMATION head = { .LastWriteTime.QuadPart = info->last_write, .ClassOffset = (ULONG)-1,
-                                              .SubKeys = info->subkeys, .MaxNameLen = (ULONG)info->longest_subkey,
-                                              .Values = info->values, .MaxValueNameLen = (ULONG)info->longest_value_name,
-                                              .MaxValueDataLen = (ULONG)info->largest_value };
+                KEY_FULL_INFORMATION head = {.LastWriteTime.QuadPart = info->last_write,
+                                             .ClassOffset = (ULONG)-1,
+                                             .SubKeys = info->subkeys,
+                                             .MaxNameLen = (ULONG)info->longest_subkey,
+                                             .Values = info->values,
+                                             .MaxValueNameLen = (ULONG)info->longest_value_name,
+                                             .MaxValueDataLen = (ULONG)info->largest_value};
 
                 fixed = offsetof(KEY_FULL_INFORMATION, Class);
                 put(&answer, 0, &head, fixed);
                 break;
         }
         case KeyNameInformation: {
-                KEY_NAME_INFORMATION head = { .NameLength = name_size };
+                KEY_NAME_INFORMATION head = {.NameLength = name_size};
 
                 fixed = offsetof(KEY_NAME_INFORMATION, Name);
                 put(&answer, 0, &head, fixed);
@@ -358,29 +372,30 @@ static NTSTATUS answer_key(struct fm_key *key, const struct fm_key_info *info, K
         return answer_status(&answer, fixed, result);
 }
 
-NTSTATUS ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformationClass, PVOID KeyInformation, ULONG Length,
-                    PULONG ResultLength)
+NTSTATUS ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformationClass, PVOID KeyInformation,
+                    ULONG Length, PULONG ResultLength)
 {
         struct key_object *object;
-        struct fm_key_info info = { 0 };
+        struct fm_key_info info = {0};
         NTSTATUS status = ref_key(KeyHandle, &object);
 
         if (!NT_SUCCESS(status))
                 return status;
         status = status_of(fm_key_get_info(object->key, &info));
         if (NT_SUCCESS(status))
-                status = answer_key(object->key, &info, KeyInformationClass, KeyInformation, Length, ResultLength);
+                status = answer_key(object->key, &info, KeyInformationClass, KeyInformation, Length,
+                                    ResultLength);
         fm_key_info_clear(&info);
         fm_object_unref(object);
         return status;
 }
 
 /* STATUS_NO_MORE_ENTRIES after the last. KeyNameInformation is for ZwQueryKey only. */
-NTSTATUS ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS KeyInformationClass, PVOID KeyInformation,
-                        ULONG Length, PULONG ResultLength)
+NTSTATUS ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS KeyInformationClass,
+                        PVOID KeyInformation, ULONG Length, PULONG ResultLength)
 {
         struct key_object *object;
-        struct fm_key_info info = { 0 };
+        struct fm_key_info info = {0};
         NTSTATUS status;
         enum fm_key_result result;
 
@@ -392,8 +407,19 @@ NTSTATUS ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS Key
         result = fm_key_get_subkey_info(object->key, Index, &info);
         status = result == FM_KEY_NOT_FOUND ? STATUS_NO_MORE_ENTRIES : status_of(result);
         if (NT_SUCCESS(status))
-                status = answer_key(object->key, &info, KeyInformationClass, KeyInformation, Length, ResultLength);
+                status = answer_key(object->key, &info, KeyInformationClass, KeyInformation, Length,
+                                    ResultLength);
         fm_key_info_clear(&info);
         fm_object_unref(object);
         return status;
+}
+
+/* There are no transactions, so no handle is one. */
+NTSTATUS ZwQueryInformationTransaction(HANDLE TransactionHandle,
+                                       TRANSACTION_INFORMATION_CLASS TransactionInformationClass,
+                                       PVOID TransactionInformation, ULONG TransactionInformationLength,
+                                       PULONG ReturnLength)
+{
+        fm_not_supported("ZwQueryInformationTransaction");
+        return STATUS_NOT_SUPPORTED;
 }

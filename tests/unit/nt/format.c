@@ -8,22 +8,22 @@
 #include "nt/format.h"
 #include "nt/unicode.h"
 
-#define check(Expected, ...) \
-        do { \
-                char out[512]; \
-                int length = fm_snprintf(out, sizeof(out), __VA_ARGS__); \
-                g_assert_cmpstr(out, ==, Expected); \
-                g_assert_cmpint(length, ==, (int)strlen(Expected)); \
+#define check(Expected, ...)                                                                                 \
+        do {                                                                                                 \
+                char out[512];                                                                               \
+                int length = fm_snprintf(out, sizeof(out), __VA_ARGS__);                                     \
+                g_assert_cmpstr(out, ==, Expected);                                                          \
+                g_assert_cmpint(length, ==, (int)strlen(Expected));                                          \
         } while (0)
 
-#define check_wide(Expected, ...) \
-        do { \
-                WCHAR wide_out[512]; \
-                int wide_length = fm_snwprintf(wide_out, 512, __VA_ARGS__); \
-                char *narrow = fm_utf8_from_utf16(wide_out, fm_wcslen(wide_out)); \
-                g_assert_cmpstr(narrow, ==, Expected); \
-                g_assert_cmpint(wide_length, ==, (int)fm_wcslen(wide_out)); \
-                free(narrow); \
+#define check_wide(Expected, ...)                                                                            \
+        do {                                                                                                 \
+                WCHAR wide_out[512];                                                                         \
+                int wide_length = fm_snwprintf(wide_out, 512, __VA_ARGS__);                                  \
+                char *narrow = fm_utf8_from_utf16(wide_out, fm_wcslen(wide_out));                            \
+                g_assert_cmpstr(narrow, ==, Expected);                                                       \
+                g_assert_cmpint(wide_length, ==, (int)fm_wcslen(wide_out));                                  \
+                free(narrow);                                                                                \
         } while (0)
 
 static void test_integers(void)
@@ -34,7 +34,8 @@ static void test_integers(void)
         check("1234567890ABCDEF", "%I64X", 0x1234567890abcdefULL);
         check("-9223372036854775808", "%I64d", (LONGLONG)INT64_MIN);
         check("18446744073709551615", "%llu", ~0ULL);
-        check("18446744073709551615 ffffffffffffffff -1", "%Iu %Ix %Id", (SIZE_T)-1, (SIZE_T)-1, (LONG_PTR)-1);
+        check("18446744073709551615 ffffffffffffffff -1", "%Iu %Ix %Id", (SIZE_T)-1, (SIZE_T)-1,
+              (LONG_PTR)-1);
         check("7", "%I32u", 7);
         check("0000002a|2a      |      2a|0x2a|0X2A", "%08x|%-8x|%8x|%#x|%#X", 42, 42, 42, 42, 42);
         check("+5| 5|005|  005|5    |", "%+d|% d|%.3d|%5.3d|%-5d|", 5, 5, 5, 5, 5);

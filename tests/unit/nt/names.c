@@ -27,9 +27,24 @@ static char random_byte(void)
 /* Plain bytes, and pieces around everything that is treated specially. */
 static void test_random(void)
 {
-        static const char *const pieces[] = { "\xef\x80\x80", "\xef\x83\xbf", "\xef\x84\x80", "\xed\xa0\x80", "\xed\xbf\xbf",
-                                              "\xf0\x9f\x98\x80", "\xf4\x90\x80\x80", "\xc0\xaf", "\xe9", "a", "/", "\\", ":",
-                                              "*", "\x1f", "\xc3\xa9", "\xef\x80\xba", "\xef\x81\x81" };
+        static const char *const pieces[] = {"\xef\x80\x80",
+                                             "\xef\x83\xbf",
+                                             "\xef\x84\x80",
+                                             "\xed\xa0\x80",
+                                             "\xed\xbf\xbf",
+                                             "\xf0\x9f\x98\x80",
+                                             "\xf4\x90\x80\x80",
+                                             "\xc0\xaf",
+                                             "\xe9",
+                                             "a",
+                                             "/",
+                                             "\\",
+                                             ":",
+                                             "*",
+                                             "\x1f",
+                                             "\xc3\xa9",
+                                             "\xef\x80\xba",
+                                             "\xef\x81\x81"};
         size_t used = 0;
 
         for (int i = 0; i < 100000; i++) {
@@ -59,13 +74,14 @@ static void test_no_aliases(void)
         unsigned accepted = 0;
 
         for (int i = 0; i < 100000; i++) {
-                static const WCHAR bases[] = { 0x20, 0x60, 0xf000, 0xf020, 0xf080, 0xd800, 0xdc00, 0xe0 };
+                static const WCHAR bases[] = {0x20, 0x60, 0xf000, 0xf020, 0xf080, 0xd800, 0xdc00, 0xe0};
                 WCHAR chars[6], again[24];
                 size_t count = (size_t)g_test_rand_int_range(1, 7);
                 char *bytes;
 
                 for (size_t j = 0; j < count; j++)
-                        chars[j] = (WCHAR)(bases[g_test_rand_int_range(0, G_N_ELEMENTS(bases))] + g_test_rand_int_range(0, 96));
+                        chars[j] = (WCHAR)(bases[g_test_rand_int_range(0, G_N_ELEMENTS(bases))] +
+                                           g_test_rand_int_range(0, 96));
                 bytes = fm_name_from_utf16(chars, count);
                 if (!bytes)
                         continue;
@@ -83,24 +99,27 @@ static void test_table(void)
                 const char *bytes;
                 const WCHAR *chars;
         } table[] = {
-                { "/dir/file", L"\\dir\\file" },
-                { "a\\b", L"a\xf05c" L"b" },
-                { "a:b*?\"<>|", L"a\xf03a" L"b\xf02a\xf03f\xf022\xf03c\xf03e\xf07c" },
-                { "\x01\x7f", L"\xf001\x7f" },
-                { "\xc3\xa9", L"\xe9" },
-                { "\xe9", L"\xf0e9" },
-                { "\xed\xa0\x80", L"\xf0ed\xf0a0\xf080" },
-                { "\xef\x81\x81", L"\xf0ef\xf081\xf081" },
-                { "\xf0\x9f\x98\x80", L"\xd83d\xde00" },
+                {"/dir/file", L"\\dir\\file"},
+                {"a\\b", L"a\xf05c"
+                         L"b"},
+                {"a:b*?\"<>|", L"a\xf03a"
+                               L"b\xf02a\xf03f\xf022\xf03c\xf03e\xf07c"},
+                {"\x01\x7f", L"\xf001\x7f"},
+                {"\xc3\xa9", L"\xe9"},
+                {"\xe9", L"\xf0e9"},
+                {"\xed\xa0\x80", L"\xf0ed\xf0a0\xf080"},
+                {"\xef\x81\x81", L"\xf0ef\xf081\xf081"},
+                {"\xf0\x9f\x98\x80", L"\xd83d\xde00"},
         };
-        static const WCHAR *const refused[] = { L"a/b", L"a:b", L"\xf000", L"\xf02f", L"\xf041", L"\xd800", L"\xdc00x",
-                                                L"\xf0c3\xf0a9", L"*" };
+        static const WCHAR *const refused[] = {L"a/b",    L"a:b",     L"\xf000",       L"\xf02f", L"\xf041",
+                                               L"\xd800", L"\xdc00x", L"\xf0c3\xf0a9", L"*"};
         WCHAR out[16];
 
         for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
                 size_t count = fm_name_to_utf16(table[i].bytes, strlen(table[i].bytes), out, 16);
 
-                g_assert_cmpmem(out, count * sizeof(WCHAR), table[i].chars, fm_utf16_length(table[i].chars) * sizeof(WCHAR));
+                g_assert_cmpmem(out, count * sizeof(WCHAR), table[i].chars,
+                                fm_utf16_length(table[i].chars) * sizeof(WCHAR));
                 check_round_trip(table[i].bytes, strlen(table[i].bytes));
         }
         for (size_t i = 0; i < G_N_ELEMENTS(refused); i++)

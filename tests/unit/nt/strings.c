@@ -2,6 +2,7 @@
 /* Counted strings, conversions, name expressions, bitmaps, time. */
 #include <fltKernel.h>
 #include <glib.h>
+#include <wsk.h>
 
 #include "nt/crt.h"
 
@@ -15,7 +16,8 @@ static UNICODE_STRING U(const WCHAR *text)
 
 static void test_compare(void)
 {
-        UNICODE_STRING upper = U(L"\\DIR\\\x00c4"), lower = U(L"\\dir\\\x00e4"), longer = U(L"\\dir\\\x00e4x");
+        UNICODE_STRING upper = U(L"\\DIR\\\x00c4"), lower = U(L"\\dir\\\x00e4"),
+                       longer = U(L"\\dir\\\x00e4x");
         UNICODE_STRING dotless = U(L"\x0131"), i = U(L"I");
 
         g_assert_true(RtlEqualUnicodeString(&upper, &lower, TRUE));
@@ -32,7 +34,7 @@ static void test_compare(void)
 static void test_append(void)
 {
         WCHAR buffer[4];
-        UNICODE_STRING string = { 0, sizeof(buffer), buffer }, two = U(L"ab"), one = U(L"c");
+        UNICODE_STRING string = {0, sizeof(buffer), buffer}, two = U(L"ab"), one = U(L"c");
 
         g_assert_cmpint(RtlAppendUnicodeStringToString(&string, &two), ==, STATUS_SUCCESS);
         g_assert_cmpint(RtlAppendUnicodeToString(&string, L"cde"), ==, STATUS_BUFFER_TOO_SMALL);
@@ -54,7 +56,7 @@ static void test_convert(void)
         ANSI_STRING ansi;
         WCHAR buffer[16];
         ULONG value;
-        GUID guid = { 0x12345678, 0x9abc, 0xdef0, { 1, 2, 3, 4, 5, 6, 7, 8 } }, parsed;
+        GUID guid = {0x12345678, 0x9abc, 0xdef0, {1, 2, 3, 4, 5, 6, 7, 8}}, parsed;
 
         g_assert_cmpint(RtlUnicodeStringToAnsiString(&ansi, &text, TRUE), ==, STATUS_SUCCESS);
         g_assert_cmpstr(ansi.Buffer, ==, "a\xc3\xa9\xf0\x9f\x98\x80");
@@ -91,13 +93,27 @@ static void test_expressions(void)
                 const WCHAR *expression, *name;
                 BOOLEAN matches;
         } table[] = {
-                { L"*", L"anything.txt", TRUE },      { L"*.TXT", L"file.txt", TRUE },    { L"*.TXT", L"file.txt2", FALSE },
-                { L"F?LE.*", L"file.txt", TRUE },     { L"F?LE.*", L"fle.txt", FALSE },   { L"A*B*C", L"axxbyyc", TRUE },
-                { L"A*B*C", L"axxbyy", FALSE },       { L"?", L"ab", FALSE },             { L"**", L"x", TRUE },
-                { L"<.TXT", L"a.b.txt", TRUE },       { L"<", L"noext", TRUE },           { L"<\"*", L"noext", TRUE },
-                { L"FILE\"", L"file", TRUE },         { L"FILE\"", L"file.", TRUE },      { L"FILE\"", L"filex", FALSE },
-                { L">>>.TXT", L"ab.txt", TRUE },      { L">>>.TXT", L"abcd.txt", FALSE }, { L"A>>>", L"a", TRUE },
-                { L"EXACT", L"exact", TRUE },         { L"EXACT", L"exac", FALSE },       { L"A", L"b", FALSE },
+                {L"*", L"anything.txt", TRUE},
+                {L"*.TXT", L"file.txt", TRUE},
+                {L"*.TXT", L"file.txt2", FALSE},
+                {L"F?LE.*", L"file.txt", TRUE},
+                {L"F?LE.*", L"fle.txt", FALSE},
+                {L"A*B*C", L"axxbyyc", TRUE},
+                {L"A*B*C", L"axxbyy", FALSE},
+                {L"?", L"ab", FALSE},
+                {L"**", L"x", TRUE},
+                {L"<.TXT", L"a.b.txt", TRUE},
+                {L"<", L"noext", TRUE},
+                {L"<\"*", L"noext", TRUE},
+                {L"FILE\"", L"file", TRUE},
+                {L"FILE\"", L"file.", TRUE},
+                {L"FILE\"", L"filex", FALSE},
+                {L">>>.TXT", L"ab.txt", TRUE},
+                {L">>>.TXT", L"abcd.txt", FALSE},
+                {L"A>>>", L"a", TRUE},
+                {L"EXACT", L"exact", TRUE},
+                {L"EXACT", L"exac", FALSE},
+                {L"A", L"b", FALSE},
         };
         UNICODE_STRING expression, name;
         WCHAR *stars = g_new(WCHAR, 2001), *text = g_new(WCHAR, 2001);
@@ -106,7 +122,8 @@ static void test_expressions(void)
                 expression = U(table[i].expression);
                 name = U(table[i].name);
                 g_test_message("%zu", i);
-                g_assert_cmpint(FsRtlIsNameInExpression(&expression, &name, TRUE, NULL), ==, table[i].matches);
+                g_assert_cmpint(FsRtlIsNameInExpression(&expression, &name, TRUE, NULL), ==,
+                                table[i].matches);
         }
         expression = U(L"abc*");
         name = U(L"ABCD");
@@ -135,9 +152,18 @@ static void test_names(void)
                 const WCHAR *name;
                 BOOLEAN legal;
         } table[] = {
-                { L"FILE.TXT", TRUE },   { L"file", TRUE },      { L"12345678.123", TRUE }, { L"123456789.1", FALSE },
-                { L"a.b.c", FALSE },     { L"a.1234", FALSE },   { L".", TRUE },            { L"..", TRUE },
-                { L".txt", FALSE },      { L"a+b", FALSE },      { L"", FALSE },            { L"a\x00e9", FALSE },
+                {L"FILE.TXT", TRUE},
+                {L"file", TRUE},
+                {L"12345678.123", TRUE},
+                {L"123456789.1", FALSE},
+                {L"a.b.c", FALSE},
+                {L"a.1234", FALSE},
+                {L".", TRUE},
+                {L"..", TRUE},
+                {L".txt", FALSE},
+                {L"a+b", FALSE},
+                {L"", FALSE},
+                {L"a\x00e9", FALSE},
         };
         UNICODE_STRING path = U(L"\\a\\b\\c"), first, rest, name;
         BOOLEAN spaces;
@@ -187,12 +213,51 @@ static void test_bitmap_and_time(void)
         g_assert_false(RtlTimeFieldsToTime(&fields, &time));
 }
 
+static void test_addresses(void)
+{
+        static const struct {
+                UCHAR bytes[16];
+                const char *text;
+        } table[] = {
+                {{0}, "::"},
+                {{[15] = 1}, "::1"},
+                {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}, "2001:db8::1"},
+                {{0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3}, "1:0:0:2::3"},
+                {{0xfe, 0x80}, "fe80::"},
+                {{0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8}, "1:2:3:4:5:6:7:8"},
+        };
+        UCHAR four[4] = {192, 0, 2, 1};
+        char text[80];
+        ULONG length;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+                length = sizeof(text);
+                g_assert_cmpint(
+                        RtlIpv6AddressToStringExA((const IN6_ADDR *)table[i].bytes, 0, 0, text, &length), ==,
+                        0);
+                g_assert_cmpstr(text, ==, table[i].text);
+                g_assert_cmpuint(length, ==, strlen(text) + 1);
+        }
+        length = sizeof(text);
+        g_assert_cmpint(RtlIpv6AddressToStringExA((const IN6_ADDR *)table[1].bytes, 7, 0x5000, text, &length),
+                        ==, 0);
+        g_assert_cmpstr(text, ==, "[::1%7]:80");
+        length = sizeof(text);
+        g_assert_cmpint(RtlIpv4AddressToStringExA((const IN_ADDR *)four, 0x5000, text, &length), ==, 0);
+        g_assert_cmpstr(text, ==, "192.0.2.1:80");
+        length = 12;
+        g_assert_cmphex(RtlIpv4AddressToStringExA((const IN_ADDR *)four, 0x5000, text, &length), ==,
+                        STATUS_INVALID_PARAMETER);
+        g_assert_cmpuint(length, ==, 13);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/nt/rtl/compare", test_compare);
         g_test_add_func("/nt/rtl/append", test_append);
         g_test_add_func("/nt/rtl/convert", test_convert);
+        g_test_add_func("/nt/rtl/addresses", test_addresses);
         g_test_add_func("/nt/rtl/bitmap-and-time", test_bitmap_and_time);
         g_test_add_func("/nt/fsrtl/expressions", test_expressions);
         g_test_add_func("/nt/fsrtl/names", test_names);

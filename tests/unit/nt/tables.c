@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Generic tables of both kinds against a plain array, with every insertion and deletion order that chance brings. */
+/* Generic tables of both kinds against a plain array, with every insertion and deletion order that chance
+ * brings. */
 #include <fltKernel.h>
 #include <glib.h>
 #include <stdbool.h>
@@ -67,7 +68,8 @@ static void check_avl_table(PRTL_AVL_TABLE table, const bool *present)
         PVOID key = NULL;
         ULONG index = 0;
 
-        g_assert_cmpint(check_avl(table->BalancedRoot.RightChild, &table->BalancedRoot), ==, (int)table->DepthOfTree);
+        g_assert_cmpint(check_avl(table->BalancedRoot.RightChild, &table->BalancedRoot), ==,
+                        (int)table->DepthOfTree);
         for (int i = 0; i < KEYS; i++) {
                 int *found;
 
@@ -90,7 +92,7 @@ static void check_avl_table(PRTL_AVL_TABLE table, const bool *present)
 static void test_avl(void)
 {
         RTL_AVL_TABLE table;
-        bool present[KEYS] = { false };
+        bool present[KEYS] = {false};
         BOOLEAN added;
 
         RtlInitializeGenericTableAvl(&table, avl_compare, avl_allocate, avl_free, NULL);
@@ -140,7 +142,7 @@ static void test_avl_delete_while_enumerating(void)
 static void test_splay(void)
 {
         RTL_GENERIC_TABLE table;
-        bool present[KEYS] = { false };
+        bool present[KEYS] = {false};
         g_autoptr(GArray) order = g_array_new(FALSE, FALSE, sizeof(int));
 
         RtlInitializeGenericTable(&table, splay_compare, splay_allocate, splay_free, NULL);
@@ -170,11 +172,14 @@ static void test_splay(void)
 
                         for (int k = 0; k < KEYS; k++) {
                                 if (present[k])
-                                        g_assert_cmpint(*(int *)RtlEnumerateGenericTableWithoutSplaying(&table, &restart), ==, k);
+                                        g_assert_cmpint(*(int *)RtlEnumerateGenericTableWithoutSplaying(
+                                                                &table, &restart),
+                                                        ==, k);
                         }
                         g_assert_null(RtlEnumerateGenericTableWithoutSplaying(&table, &restart));
                         for (guint j = 0; j < order->len; j++)
-                                g_assert_cmpint(*(int *)RtlGetElementGenericTable(&table, j), ==, g_array_index(order, int, j));
+                                g_assert_cmpint(*(int *)RtlGetElementGenericTable(&table, j), ==,
+                                                g_array_index(order, int, j));
                 }
         }
         while (!RtlIsGenericTableEmpty(&table))

@@ -17,6 +17,7 @@ void fm_callback_enter(struct fm_callback_scope *scope, PFLT_FILTER filter, cons
         scope->saved = *self;
         scope->what = what;
         self->thread = thread;
+        self->attached = NULL;
         self->cancel = cancel;
         self->filter = filter->name;
 }
@@ -32,5 +33,7 @@ void fm_callback_leave(struct fm_callback_scope *scope)
                 fm_violation("spin-lock-at-return", "%s returned with a spin lock held", scope->what);
         if (self->critical_regions != scope->saved.critical_regions)
                 fm_violation("critical-region-at-return", "%s returned inside a critical region", scope->what);
+        if (self->attached)
+                fm_violation("attached-at-return", "%s returned attached to another process", scope->what);
         *self = scope->saved;
 }

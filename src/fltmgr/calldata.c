@@ -21,7 +21,8 @@
  * Iopb->TargetInstance and TargetFileObject are set; all else is the caller's to fill in.
  * STATUS_SUCCESS. IRQL <= APC_LEVEL.
  */
-NTSTATUS FltAllocateCallbackData(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PFLT_CALLBACK_DATA *RetNewCallbackData)
+NTSTATUS FltAllocateCallbackData(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
+                                 PFLT_CALLBACK_DATA *RetNewCallbackData)
 {
         return FltAllocateCallbackDataEx(Instance, FileObject, 0, RetNewCallbackData);
 }
@@ -107,7 +108,7 @@ VOID FltReuseCallbackData(PFLT_CALLBACK_DATA CallbackData)
         extras->file = file;
 
         shell->data.Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_GENERATED_IO;
-        shell->data.IoStatus = (IO_STATUS_BLOCK){ 0 };
+        shell->data.IoStatus = (IO_STATUS_BLOCK){0};
         shell->iopb.IrpFlags = 0;
         shell->iopb.MinorFunction = 0;
         shell->iopb.OperationFlags = 0;
@@ -118,8 +119,8 @@ VOID FltReuseCallbackData(PFLT_CALLBACK_DATA CallbackData)
 static struct fm_operation *operation_from_shell(struct fm_operation *shell)
 {
         FLT_IO_PARAMETER_BLOCK *from = &shell->iopb;
-        struct fm_operation *operation = fm_operation_new_generated(shell->below, from->MajorFunction,
-                                                                    from->TargetFileObject);
+        struct fm_operation *operation =
+                fm_operation_new_generated(shell->below, from->MajorFunction, from->TargetFileObject);
         IO_SECURITY_CONTEXT *security = NULL;
 
         operation->iopb.MinorFunction = from->MinorFunction;
@@ -181,9 +182,9 @@ static VOID FLTAPI shell_done(PFLT_CALLBACK_DATA data, PFLT_CONTEXT context)
  * Sends it below the instance; CallbackRoutine is called on another thread when it is done, and frees or uses the
  * callback data again. FltCancelIo ends it early.
  *
- * STATUS_PENDING; STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST: a create; STATUS_FLT_DELETING_OBJECT: the instance goes away;
- * STATUS_INVALID_PARAMETER: not from FltAllocateCallbackData. The callback is called only after the first.
- * IRQL PASSIVE_LEVEL (APC_LEVEL for paging I/O).
+ * STATUS_PENDING; STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST: a create; STATUS_FLT_DELETING_OBJECT: the instance goes
+ * away; STATUS_INVALID_PARAMETER: not from FltAllocateCallbackData. The callback is called only after the first. IRQL
+ * PASSIVE_LEVEL (APC_LEVEL for paging I/O).
  */
 NTSTATUS FltPerformAsynchronousIo(PFLT_CALLBACK_DATA CallbackData, PFLT_COMPLETED_ASYNC_IO_CALLBACK CallbackRoutine,
                                   PVOID CallbackContext)
@@ -202,7 +203,7 @@ NTSTATUS FltPerformAsynchronousIo(PFLT_CALLBACK_DATA CallbackData, PFLT_COMPLETE
         operation->iopb.IrpFlags &= ~(ULONG)IRP_SYNCHRONOUS_API;
         operation->requestor.cancel = shell->requestor.cancel;
         call = g_new(struct shell_call, 1);
-        *call = (struct shell_call){ shell, CallbackRoutine, CallbackContext };
+        *call = (struct shell_call){shell, CallbackRoutine, CallbackContext};
         status = fm_io_run_async(operation, shell_done, call, true);
         if (!NT_SUCCESS(status)) {
                 g_free(call);

@@ -9,15 +9,15 @@
 #include "fltmgr/manager.h"
 
 /* METHOD_*: the low two bits of a control code. */
-#define METHOD_OF(code) ((code) & 3)
+#define METHOD_OF(code) ((code)&3)
 
 /* Both majors have the same shape but for where the code is; the compiler has to be told. */
-#define SET_CONTROL(operation, major, shape, field, value)                                   \
-        do {                                                                                  \
-                if ((major) == IRP_MJ_FILE_SYSTEM_CONTROL)                                    \
-                        (operation)->iopb.Parameters.FileSystemControl.shape.field = (value); \
-                else                                                                          \
-                        (operation)->iopb.Parameters.DeviceIoControl.shape.field = (value);   \
+#define SET_CONTROL(operation, major, shape, field, value)                                                             \
+        do {                                                                                                           \
+                if ((major) == IRP_MJ_FILE_SYSTEM_CONTROL)                                                             \
+                        (operation)->iopb.Parameters.FileSystemControl.shape.field = (value);                          \
+                else                                                                                                   \
+                        (operation)->iopb.Parameters.DeviceIoControl.shape.field = (value);                            \
         } while (0)
 
 static void set_common(struct fm_operation *operation, const struct fm_control *control)
@@ -115,8 +115,8 @@ static NTSTATUS control_for_filter(const char *function, const struct fm_control
 NTSTATUS FltFsControlFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, ULONG FsControlCode, PVOID InputBuffer,
                           ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength, PULONG LengthReturned)
 {
-        struct fm_control control = { Instance,          IRP_MJ_FILE_SYSTEM_CONTROL, FileObject,   FsControlCode, InputBuffer,
-                                      InputBufferLength, OutputBuffer,               OutputBufferLength };
+        struct fm_control control = {Instance,    IRP_MJ_FILE_SYSTEM_CONTROL, FileObject,   FsControlCode,
+                                     InputBuffer, InputBufferLength,          OutputBuffer, OutputBufferLength};
 
         return control_for_filter(__func__, &control, LengthReturned);
 }
@@ -126,16 +126,16 @@ NTSTATUS FltDeviceIoControlFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
                                 ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
                                 PULONG LengthReturned)
 {
-        struct fm_control control = { Instance,          IRP_MJ_DEVICE_CONTROL, FileObject,   IoControlCode, InputBuffer,
-                                      InputBufferLength, OutputBuffer,          OutputBufferLength };
+        struct fm_control control = {Instance,    IRP_MJ_DEVICE_CONTROL, FileObject,   IoControlCode,
+                                     InputBuffer, InputBufferLength,     OutputBuffer, OutputBufferLength};
 
         return control_for_filter(__func__, &control, LengthReturned);
 }
 
 /*
  * Reads extended attributes of an opened file, below the caller's instance.
- * The file system's status: STATUS_NO_EAS_ON_FILE, STATUS_NO_MORE_EAS, STATUS_BUFFER_OVERFLOW, STATUS_EAS_NOT_SUPPORTED;
- * STATUS_INVALID_PARAMETER: not open. IRQL PASSIVE_LEVEL.
+ * The file system's status: STATUS_NO_EAS_ON_FILE, STATUS_NO_MORE_EAS, STATUS_BUFFER_OVERFLOW,
+ * STATUS_EAS_NOT_SUPPORTED; STATUS_INVALID_PARAMETER: not open. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS FltQueryEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID ReturnedEaData, ULONG Length,
                         BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength, PULONG EaIndex,
@@ -149,9 +149,9 @@ NTSTATUS FltQueryEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID R
                 *LengthReturned = 0;
         if (!operation)
                 return status;
-        operation->iopb.OperationFlags = (UCHAR)((ReturnSingleEntry ? SL_RETURN_SINGLE_ENTRY : 0) |
-                                                 (RestartScan ? SL_RESTART_SCAN : 0) |
-                                                 (EaIndex ? SL_INDEX_SPECIFIED : 0));
+        operation->iopb.OperationFlags =
+                (UCHAR)((ReturnSingleEntry ? SL_RETURN_SINGLE_ENTRY : 0) | (RestartScan ? SL_RESTART_SCAN : 0) |
+                        (EaIndex ? SL_INDEX_SPECIFIED : 0));
         operation->iopb.Parameters.QueryEa.Length = Length;
         operation->iopb.Parameters.QueryEa.EaList = EaList;
         operation->iopb.Parameters.QueryEa.EaListLength = EaListLength;
@@ -163,7 +163,8 @@ NTSTATUS FltQueryEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID R
         return status;
 }
 
-/* Writes extended attributes of an opened file, below the caller's instance. Statuses as FltQueryEaFile. IRQL PASSIVE_LEVEL. */
+/* Writes extended attributes of an opened file, below the caller's instance. Statuses as FltQueryEaFile. IRQL
+ * PASSIVE_LEVEL. */
 NTSTATUS FltSetEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID EaBuffer, ULONG Length)
 {
         NTSTATUS status;
@@ -204,7 +205,8 @@ NTSTATUS FltQuerySecurityObject(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
 
 /*
  * Sets the security descriptor of an opened file, below the caller's instance.
- * The file system's status; STATUS_ACCESS_VIOLATION: no descriptor; STATUS_INVALID_PARAMETER: not open. IRQL PASSIVE_LEVEL.
+ * The file system's status; STATUS_ACCESS_VIOLATION: no descriptor; STATUS_INVALID_PARAMETER: not open. IRQL
+ * PASSIVE_LEVEL.
  */
 NTSTATUS FltSetSecurityObject(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, SECURITY_INFORMATION SecurityInformation,
                               PSECURITY_DESCRIPTOR SecurityDescriptor)

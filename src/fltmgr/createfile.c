@@ -39,7 +39,7 @@ static void target_clear(struct target *target)
 {
         fm_flt_object_unref(target->volume);
         fm_object_unref(target->related);
-        *target = (struct target){ 0 };
+        *target = (struct target){0};
 }
 
 static NTSTATUS target_from_root(HANDLE root, PCUNICODE_STRING name, ULONG options, struct target *target)
@@ -79,7 +79,7 @@ static NTSTATUS find_target(const struct fm_create *create, struct target *targe
         POBJECT_ATTRIBUTES attributes = create->attributes;
         NTSTATUS status;
 
-        *target = (struct target){ .path = create->path };
+        *target = (struct target){.path = create->path};
         if (create->volume) {
                 fm_flt_object_ref(create->volume);
                 target->volume = create->volume;
@@ -91,9 +91,9 @@ static NTSTATUS find_target(const struct fm_create *create, struct target *targe
                 target->path = *attributes->ObjectName;
         if (target->path.Length % sizeof(WCHAR) != 0 || (target->path.Length && !target->path.Buffer))
                 return STATUS_OBJECT_NAME_INVALID;
-        status = attributes->RootDirectory ?
-                         target_from_root(attributes->RootDirectory, &target->path, create->options, target) :
-                         target_from_name(&target->path, target);
+        status = attributes->RootDirectory
+                         ? target_from_root(attributes->RootDirectory, &target->path, create->options, target)
+                         : target_from_name(&target->path, target);
         if (NT_SUCCESS(status) && create->below && create->below->volume != target->volume)
                 status = STATUS_INVALID_DEVICE_OBJECT_PARAMETER;
         return status;
@@ -197,7 +197,7 @@ static NTSTATUS check_create(const struct fm_create *create)
 NTSTATUS fm_io_create(const struct fm_create *create, PFILE_OBJECT *ret, PIO_STATUS_BLOCK iosb)
 {
         struct fm_operation *operation;
-        struct target target = { 0 };
+        struct target target = {0};
         PFILE_OBJECT file = NULL;
         NTSTATUS status;
 
@@ -253,12 +253,12 @@ NTSTATUS fm_io_create_handle(const struct fm_create *create, PHANDLE handle, PFI
 /*
  * Opens or creates a file for a filter, below Instance (NULL: from the top of the stack, the filter itself included).
  * Names: "\Device\HarddiskVolume1\...", "\??\C:\...", "\??\Volume{...}\...", or relative to RootDirectory. Nobody's
- * permissions are checked. The handle is a kernel handle, whether OBJ_KERNEL_HANDLE is set or not; names are compared as
- * the source's file system does it, whatever OBJ_CASE_INSENSITIVE says; share modes are not enforced.
+ * permissions are checked. The handle is a kernel handle, whether OBJ_KERNEL_HANDLE is set or not; names are compared
+ * as the source's file system does it, whatever OBJ_CASE_INSENSITIVE says; share modes are not enforced.
  *
- * STATUS_SUCCESS, and IoStatusBlock->Information FILE_OPENED, FILE_CREATED ...; the file system's and lower filters' errors;
- * STATUS_OBJECT_PATH_SYNTAX_BAD: no full name and no RootDirectory; STATUS_OBJECT_PATH_NOT_FOUND: no such volume;
- * STATUS_INVALID_DEVICE_OBJECT_PARAMETER: not on Instance's volume; STATUS_INVALID_PARAMETER: options that
+ * STATUS_SUCCESS, and IoStatusBlock->Information FILE_OPENED, FILE_CREATED ...; the file system's and lower filters'
+ * errors; STATUS_OBJECT_PATH_SYNTAX_BAD: no full name and no RootDirectory; STATUS_OBJECT_PATH_NOT_FOUND: no such
+ * volume; STATUS_INVALID_DEVICE_OBJECT_PARAMETER: not on Instance's volume; STATUS_INVALID_PARAMETER: options that
  * exclude one another. Never STATUS_REPARSE. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS FltCreateFile(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle, ACCESS_MASK DesiredAccess,
@@ -277,9 +277,9 @@ NTSTATUS FltCreateFileEx(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE Fil
                          PLARGE_INTEGER AllocationSize, ULONG FileAttributes, ULONG ShareAccess,
                          ULONG CreateDisposition, ULONG CreateOptions, PVOID EaBuffer, ULONG EaLength, ULONG Flags)
 {
-        return FltCreateFileEx2(Filter, Instance, FileHandle, FileObject, DesiredAccess, ObjectAttributes, IoStatusBlock,
-                                AllocationSize, FileAttributes, ShareAccess, CreateDisposition, CreateOptions, EaBuffer,
-                                EaLength, Flags, NULL);
+        return FltCreateFileEx2(Filter, Instance, FileHandle, FileObject, DesiredAccess, ObjectAttributes,
+                                IoStatusBlock, AllocationSize, FileAttributes, ShareAccess, CreateDisposition,
+                                CreateOptions, EaBuffer, EaLength, Flags, NULL);
 }
 
 /*
@@ -287,10 +287,10 @@ NTSTATUS FltCreateFileEx(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE Fil
  * transaction in it gives STATUS_NOT_SUPPORTED. Other statuses and IRQL as FltCreateFile.
  */
 NTSTATUS FltCreateFileEx2(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle, PFILE_OBJECT *FileObject,
-                          ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK IoStatusBlock,
-                          PLARGE_INTEGER AllocationSize, ULONG FileAttributes, ULONG ShareAccess,
-                          ULONG CreateDisposition, ULONG CreateOptions, PVOID EaBuffer, ULONG EaLength, ULONG Flags,
-                          PIO_DRIVER_CREATE_CONTEXT DriverContext)
+                          ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
+                          PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER AllocationSize, ULONG FileAttributes,
+                          ULONG ShareAccess, ULONG CreateDisposition, ULONG CreateOptions, PVOID EaBuffer,
+                          ULONG EaLength, ULONG Flags, PIO_DRIVER_CREATE_CONTEXT DriverContext)
 {
         struct fm_create create = {
                 .below = Instance,
@@ -400,8 +400,8 @@ NTSTATUS FltQueryInformationByName(PFLT_FILTER Filter, PFLT_INSTANCE Instance, P
         }
         status = fm_io_create(&create, &file, &opened);
         if (NT_SUCCESS(status)) {
-                status = fm_io_query_information(__func__, Instance, file, FileInformation, Length, FileInformationClass,
-                                                 &IoStatusBlock->Information);
+                status = fm_io_query_information(__func__, Instance, file, FileInformation, Length,
+                                                 FileInformationClass, &IoStatusBlock->Information);
                 fm_file_object_cleanup(file, NULL);
                 fm_object_unref(file);
         }

@@ -19,14 +19,14 @@ static bool decode_directory(FLT_IO_PARAMETER_BLOCK *iopb, struct buffer_paramet
 
         switch (iopb->MinorFunction) {
         case IRP_MN_QUERY_DIRECTORY:
-                *found = (struct buffer_parameters){ &p->DirectoryControl.QueryDirectory.MdlAddress,
-                                                     &p->DirectoryControl.QueryDirectory.DirectoryBuffer,
-                                                     &p->DirectoryControl.QueryDirectory.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){&p->DirectoryControl.QueryDirectory.MdlAddress,
+                                                    &p->DirectoryControl.QueryDirectory.DirectoryBuffer,
+                                                    &p->DirectoryControl.QueryDirectory.Length, IoWriteAccess};
                 return true;
         case IRP_MN_NOTIFY_CHANGE_DIRECTORY:
-                *found = (struct buffer_parameters){ &p->DirectoryControl.NotifyDirectory.MdlAddress,
-                                                     &p->DirectoryControl.NotifyDirectory.DirectoryBuffer,
-                                                     &p->DirectoryControl.NotifyDirectory.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){&p->DirectoryControl.NotifyDirectory.MdlAddress,
+                                                    &p->DirectoryControl.NotifyDirectory.DirectoryBuffer,
+                                                    &p->DirectoryControl.NotifyDirectory.Length, IoWriteAccess};
                 return true;
         default:
                 return false;
@@ -94,54 +94,54 @@ static bool decode(const FLT_CALLBACK_DATA *data, struct buffer_parameters *foun
         FLT_IO_PARAMETER_BLOCK *iopb = data->Iopb;
         FLT_PARAMETERS *p = &iopb->Parameters;
 
-        *found = (struct buffer_parameters){ .access = IoReadAccess };
+        *found = (struct buffer_parameters){.access = IoReadAccess};
         switch (iopb->MajorFunction) {
         case IRP_MJ_CREATE:
-                *found = (struct buffer_parameters){ NULL, &p->Create.EaBuffer, &p->Create.EaLength, IoReadAccess };
+                *found = (struct buffer_parameters){NULL, &p->Create.EaBuffer, &p->Create.EaLength, IoReadAccess};
                 return true;
         case IRP_MJ_READ:
-                *found = (struct buffer_parameters){ &p->Read.MdlAddress, &p->Read.ReadBuffer, &p->Read.Length,
-                                                     IoWriteAccess };
+                *found = (struct buffer_parameters){&p->Read.MdlAddress, &p->Read.ReadBuffer, &p->Read.Length,
+                                                    IoWriteAccess};
                 return true;
         case IRP_MJ_WRITE:
-                *found = (struct buffer_parameters){ &p->Write.MdlAddress, &p->Write.WriteBuffer, &p->Write.Length,
-                                                     IoReadAccess };
+                *found = (struct buffer_parameters){&p->Write.MdlAddress, &p->Write.WriteBuffer, &p->Write.Length,
+                                                    IoReadAccess};
                 return true;
         case IRP_MJ_QUERY_INFORMATION:
-                *found = (struct buffer_parameters){ NULL, &p->QueryFileInformation.InfoBuffer,
-                                                     &p->QueryFileInformation.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){NULL, &p->QueryFileInformation.InfoBuffer,
+                                                    &p->QueryFileInformation.Length, IoWriteAccess};
                 return true;
         case IRP_MJ_SET_INFORMATION:
-                *found = (struct buffer_parameters){ NULL, &p->SetFileInformation.InfoBuffer,
-                                                     &p->SetFileInformation.Length, IoReadAccess };
+                *found = (struct buffer_parameters){NULL, &p->SetFileInformation.InfoBuffer,
+                                                    &p->SetFileInformation.Length, IoReadAccess};
                 return true;
         case IRP_MJ_QUERY_EA:
-                *found = (struct buffer_parameters){ &p->QueryEa.MdlAddress, &p->QueryEa.EaBuffer, &p->QueryEa.Length,
-                                                     IoWriteAccess };
+                *found = (struct buffer_parameters){&p->QueryEa.MdlAddress, &p->QueryEa.EaBuffer, &p->QueryEa.Length,
+                                                    IoWriteAccess};
                 return true;
         case IRP_MJ_SET_EA:
-                *found = (struct buffer_parameters){ &p->SetEa.MdlAddress, &p->SetEa.EaBuffer, &p->SetEa.Length,
-                                                     IoReadAccess };
+                *found = (struct buffer_parameters){&p->SetEa.MdlAddress, &p->SetEa.EaBuffer, &p->SetEa.Length,
+                                                    IoReadAccess};
                 return true;
         case IRP_MJ_QUERY_VOLUME_INFORMATION:
-                *found = (struct buffer_parameters){ NULL, &p->QueryVolumeInformation.VolumeBuffer,
-                                                     &p->QueryVolumeInformation.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){NULL, &p->QueryVolumeInformation.VolumeBuffer,
+                                                    &p->QueryVolumeInformation.Length, IoWriteAccess};
                 return true;
         case IRP_MJ_SET_VOLUME_INFORMATION:
-                *found = (struct buffer_parameters){ NULL, &p->SetVolumeInformation.VolumeBuffer,
-                                                     &p->SetVolumeInformation.Length, IoReadAccess };
+                *found = (struct buffer_parameters){NULL, &p->SetVolumeInformation.VolumeBuffer,
+                                                    &p->SetVolumeInformation.Length, IoReadAccess};
                 return true;
         case IRP_MJ_QUERY_SECURITY:
-                *found = (struct buffer_parameters){ &p->QuerySecurity.MdlAddress, &p->QuerySecurity.SecurityBuffer,
-                                                     &p->QuerySecurity.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){&p->QuerySecurity.MdlAddress, &p->QuerySecurity.SecurityBuffer,
+                                                    &p->QuerySecurity.Length, IoWriteAccess};
                 return true;
         case IRP_MJ_QUERY_QUOTA:
-                *found = (struct buffer_parameters){ &p->QueryQuota.MdlAddress, &p->QueryQuota.QuotaBuffer,
-                                                     &p->QueryQuota.Length, IoWriteAccess };
+                *found = (struct buffer_parameters){&p->QueryQuota.MdlAddress, &p->QueryQuota.QuotaBuffer,
+                                                    &p->QueryQuota.Length, IoWriteAccess};
                 return true;
         case IRP_MJ_SET_QUOTA:
-                *found = (struct buffer_parameters){ &p->SetQuota.MdlAddress, &p->SetQuota.QuotaBuffer,
-                                                     &p->SetQuota.Length, IoReadAccess };
+                *found = (struct buffer_parameters){&p->SetQuota.MdlAddress, &p->SetQuota.QuotaBuffer,
+                                                    &p->SetQuota.Length, IoReadAccess};
                 return true;
         case IRP_MJ_DIRECTORY_CONTROL:
                 return decode_directory(iopb, found);
@@ -156,9 +156,9 @@ static bool decode(const FLT_CALLBACK_DATA *data, struct buffer_parameters *foun
 }
 
 /*
- * Pointers to the MDL, buffer and length of an operation's parameters, and what the file system does with the buffer. Any
- * result may be NULL if it is not wanted; a part that the operation does not have is NULL.
- * STATUS_SUCCESS; STATUS_INVALID_PARAMETER: the operation has no buffer. Any IRQL.
+ * Pointers to the MDL, buffer and length of an operation's parameters, and what the file system does with the buffer.
+ * Any result may be NULL if it is not wanted; a part that the operation does not have is NULL. STATUS_SUCCESS;
+ * STATUS_INVALID_PARAMETER: the operation has no buffer. Any IRQL.
  */
 NTSTATUS FltDecodeParameters(PFLT_CALLBACK_DATA CallbackData, PMDL **MdlAddressPointer, PVOID **Buffer, PULONG *Length,
                              LOCK_OPERATION *DesiredAccess)
@@ -184,16 +184,15 @@ static void remember_mdl(struct fm_operation *operation, PMDL mdl)
 
         if (operation->position >= operation->node_count)
                 return;
-        FLT_CALLBACK_DATA data = { .Flags = operation->data.Flags, .Iopb = &operation->nodes[operation->position].saved };
+        FLT_CALLBACK_DATA data = {.Flags = operation->data.Flags, .Iopb = &operation->nodes[operation->position].saved};
         if (decode(&data, &saved) && saved.mdl && !*saved.mdl)
                 *saved.mdl = mdl;
 }
 
 /*
- * Makes an MDL for the operation's buffer if it has none. Buffers never move here, so any thread can use them; the MDL is
- * for filters that ask for its system address. It is gone with the operation.
- * STATUS_SUCCESS; STATUS_INVALID_PARAMETER: the operation has no MDL parameter; STATUS_INSUFFICIENT_RESOURCES.
- * IRQL <= APC_LEVEL.
+ * Makes an MDL for the operation's buffer if it has none. Buffers never move here, so any thread can use them; the MDL
+ * is for filters that ask for its system address. It is gone with the operation. STATUS_SUCCESS;
+ * STATUS_INVALID_PARAMETER: the operation has no MDL parameter; STATUS_INSUFFICIENT_RESOURCES. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltLockUserBuffer(PFLT_CALLBACK_DATA CallbackData)
 {

@@ -141,12 +141,12 @@ VOID FltDeleteExtraCreateParameterLookasideList(PFLT_FILTER Filter, PVOID Lookas
 }
 
 /* FltAllocateExtraCreateParameter; the list is not used. Statuses and IRQL as there. */
-NTSTATUS FltAllocateExtraCreateParameterFromLookasideList(PFLT_FILTER Filter, LPCGUID EcpType, ULONG SizeOfContext,
-                                                          FSRTL_ALLOCATE_ECP_FLAGS Flags,
-                                                          PFSRTL_EXTRA_CREATE_PARAMETER_CLEANUP_CALLBACK CleanupCallback,
-                                                          PVOID LookasideList, PVOID *EcpContext)
+NTSTATUS FltAllocateExtraCreateParameterFromLookasideList(
+        PFLT_FILTER Filter, LPCGUID EcpType, ULONG SizeOfContext, FSRTL_ALLOCATE_ECP_FLAGS Flags,
+        PFSRTL_EXTRA_CREATE_PARAMETER_CLEANUP_CALLBACK CleanupCallback, PVOID LookasideList, PVOID *EcpContext)
 {
-        return FltAllocateExtraCreateParameter(Filter, EcpType, SizeOfContext, Flags, CleanupCallback, 'pcEF', EcpContext);
+        return FltAllocateExtraCreateParameter(Filter, EcpType, SizeOfContext, Flags, CleanupCallback, 'pcEF',
+                                               EcpContext);
 }
 
 /* Frees an ECP that is in no list (reported if it is in one, and taken out). IRQL <= APC_LEVEL. */
@@ -226,7 +226,8 @@ NTSTATUS FltGetNextExtraCreateParameter(PFLT_FILTER Filter, PECP_LIST EcpList, P
         return ecp ? STATUS_SUCCESS : STATUS_NOT_FOUND;
 }
 
-/* Takes the ECP of a type out of a list; it is the caller's then. STATUS_SUCCESS, STATUS_NOT_FOUND. IRQL <= APC_LEVEL. */
+/* Takes the ECP of a type out of a list; it is the caller's then. STATUS_SUCCESS, STATUS_NOT_FOUND. IRQL <= APC_LEVEL.
+ */
 NTSTATUS FltRemoveExtraCreateParameter(PFLT_FILTER Filter, PECP_LIST EcpList, LPCGUID EcpType, PVOID *EcpContext,
                                        ULONG *EcpContextSize)
 {
@@ -278,7 +279,8 @@ static bool is_create(PFLT_CALLBACK_DATA data)
         return FLT_IS_IRP_OPERATION(data) && data->Iopb->MajorFunction == IRP_MJ_CREATE;
 }
 
-/* The list of an open, or NULL if it has none. STATUS_SUCCESS; STATUS_INVALID_PARAMETER: not a create. IRQL <= APC_LEVEL. */
+/* The list of an open, or NULL if it has none. STATUS_SUCCESS; STATUS_INVALID_PARAMETER: not a create. IRQL <=
+ * APC_LEVEL. */
 NTSTATUS FltGetEcpListFromCallbackData(PFLT_FILTER Filter, PFLT_CALLBACK_DATA CallbackData, PECP_LIST *EcpList)
 {
         struct fm_extras *extras;

@@ -18,7 +18,7 @@
 struct fm_operation *fm_io_new_unopened(PFLT_INSTANCE below, UCHAR major, PFILE_OBJECT file)
 {
         struct fm_thread *self = fm_thread_self();
-        struct fm_requestor requestor = { .thread = self->thread, .kernel = true, .cancel = self->cancel };
+        struct fm_requestor requestor = {.thread = self->thread, .kernel = true, .cancel = self->cancel};
 
         if (below)
                 return fm_operation_new_generated(below, major, file);
@@ -89,8 +89,8 @@ static void async_start(void *opaque)
         fm_operation_submit(async->operation, async_done, async);
 }
 
-NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO_CALLBACK callback, PFLT_CONTEXT context,
-                         bool free_data)
+NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO_CALLBACK callback,
+                         PFLT_CONTEXT context, bool free_data)
 {
         struct async *async;
 
@@ -135,9 +135,9 @@ static NTSTATUS transfer_offset(const struct fm_transfer *transfer, LARGE_INTEGE
                 *offset = *transfer->offset;
                 if (offset->QuadPart >= 0)
                         return STATUS_SUCCESS;
-                return transfer->major == IRP_MJ_WRITE && is_special_offset(offset, FILE_WRITE_TO_END_OF_FILE) ?
-                               STATUS_SUCCESS :
-                               STATUS_INVALID_PARAMETER;
+                return transfer->major == IRP_MJ_WRITE && is_special_offset(offset, FILE_WRITE_TO_END_OF_FILE)
+                               ? STATUS_SUCCESS
+                               : STATUS_INVALID_PARAMETER;
         }
         if (!synchronous)
                 return STATUS_INVALID_PARAMETER;
@@ -246,8 +246,8 @@ static NTSTATUS transfer_for_filter(const char *function, const struct fm_transf
 }
 
 /*
- * Reads from an opened file, below the caller's instance. With a CallbackRoutine it returns at once and BytesRead is not
- * set: the callback finds the result in its callback data, which is freed when it returns.
+ * Reads from an opened file, below the caller's instance. With a CallbackRoutine it returns at once and BytesRead is
+ * not set: the callback finds the result in its callback data, which is freed when it returns.
  *
  * The file system's status: STATUS_END_OF_FILE at or behind the end. STATUS_PENDING: the callback will be called.
  * STATUS_INVALID_PARAMETER: not open, no ByteOffset for an asynchronous file object, NON_CACHED with
@@ -288,8 +288,8 @@ NTSTATUS FltReadFileEx(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject
  * Writes to an opened file, below the caller's instance. ByteOffset {FILE_WRITE_TO_END_OF_FILE, -1} appends.
  * Statuses as FltReadFile, but for STATUS_END_OF_FILE. IRQL PASSIVE_LEVEL.
  */
-NTSTATUS FltWriteFile(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject, PLARGE_INTEGER ByteOffset, ULONG Length,
-                      PVOID Buffer, FLT_IO_OPERATION_FLAGS Flags, PULONG BytesWritten,
+NTSTATUS FltWriteFile(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject, PLARGE_INTEGER ByteOffset,
+                      ULONG Length, PVOID Buffer, FLT_IO_OPERATION_FLAGS Flags, PULONG BytesWritten,
                       PFLT_COMPLETED_ASYNC_IO_CALLBACK CallbackRoutine, PVOID CallbackContext)
 {
         return FltWriteFileEx(InitiatingInstance, FileObject, ByteOffset, Length, Buffer, Flags, BytesWritten,
@@ -320,8 +320,8 @@ NTSTATUS FltWriteFileEx(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObjec
 
 /* ---- queries and settings ---- */
 
-NTSTATUS fm_io_query_information(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer, ULONG length,
-                                 FILE_INFORMATION_CLASS class, ULONG_PTR *information)
+NTSTATUS fm_io_query_information(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer,
+                                 ULONG length, FILE_INFORMATION_CLASS class, ULONG_PTR *information)
 {
         NTSTATUS status;
         struct fm_operation *operation = fm_io_new(function, below, IRP_MJ_QUERY_INFORMATION, file, &status);
@@ -375,7 +375,7 @@ static bool link_target(FILE_INFORMATION_CLASS class, void *buffer, ULONG length
             rename->FileNameLength > length - FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) ||
             rename->FileNameLength > UNICODE_STRING_MAX_BYTES)
                 return false;
-        *name = (UNICODE_STRING){ (USHORT)rename->FileNameLength, (USHORT)rename->FileNameLength, rename->FileName };
+        *name = (UNICODE_STRING){(USHORT)rename->FileNameLength, (USHORT)rename->FileNameLength, rename->FileName};
         *root = rename->RootDirectory;
         return *root || (name->Length >= sizeof(WCHAR) && name->Buffer[0] == L'\\');
 }
@@ -522,8 +522,8 @@ NTSTATUS fm_io_volume_information(const char *function, PFLT_INSTANCE below, UCH
  * Asks about the volume that an opened file is on, below the caller's instance.
  * The file system's status; STATUS_INVALID_PARAMETER: not open. IRQL PASSIVE_LEVEL.
  */
-NTSTATUS FltQueryVolumeInformationFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID FsInformation, ULONG Length,
-                                       FS_INFORMATION_CLASS FsInformationClass, PULONG LengthReturned)
+NTSTATUS FltQueryVolumeInformationFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID FsInformation,
+                                       ULONG Length, FS_INFORMATION_CLASS FsInformationClass, PULONG LengthReturned)
 {
         ULONG_PTR information = 0;
         NTSTATUS status = fm_io_volume_information(__func__, Instance, IRP_MJ_QUERY_VOLUME_INFORMATION, FileObject,

@@ -17,10 +17,11 @@ struct fm_operation *fm_io_new_unopened(PFLT_INSTANCE below, UCHAR major, PFILE_
 NTSTATUS fm_io_run(struct fm_operation *operation, ULONG_PTR *information);
 /*
  * Sends it on another thread. Its cancel must live as long as it does. callback gets its data; free_data: it goes
- * when the callback returned, else it belongs to the callback. STATUS_PENDING, or STATUS_FLT_DELETING_OBJECT and the operation is the caller's still.
+ * when the callback returned, else it belongs to the callback. STATUS_PENDING, or STATUS_FLT_DELETING_OBJECT and the
+ * operation is the caller's still.
  */
-NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO_CALLBACK callback, PFLT_CONTEXT context,
-                         bool free_data);
+NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO_CALLBACK callback,
+                         PFLT_CONTEXT context, bool free_data);
 
 struct fm_transfer {
         PFLT_INSTANCE below;
@@ -38,8 +39,8 @@ struct fm_transfer {
 
 NTSTATUS fm_io_transfer(const char *function, const struct fm_transfer *transfer, ULONG_PTR *information);
 
-NTSTATUS fm_io_query_information(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer, ULONG length,
-                                 FILE_INFORMATION_CLASS class, ULONG_PTR *information);
+NTSTATUS fm_io_query_information(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer,
+                                 ULONG length, FILE_INFORMATION_CLASS class, ULONG_PTR *information);
 NTSTATUS fm_io_set_information(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer, ULONG length,
                                FILE_INFORMATION_CLASS class);
 NTSTATUS fm_io_query_directory(const char *function, PFLT_INSTANCE below, PFILE_OBJECT file, void *buffer, ULONG length,
@@ -64,9 +65,9 @@ NTSTATUS fm_io_control(const char *function, const struct fm_control *control, U
 /* An open that the Filter Manager makes on behalf of a filter. */
 struct fm_create {
         PFLT_INSTANCE below;
-        PFLT_VOLUME volume;             /* with path: relative to the volume, no object name needed */
-        UNICODE_STRING path;            /* used if volume is set */
-        POBJECT_ATTRIBUTES attributes;  /* else this */
+        PFLT_VOLUME volume;            /* with path: relative to the volume, no object name needed */
+        UNICODE_STRING path;           /* used if volume is set */
+        POBJECT_ATTRIBUTES attributes; /* else this */
         ACCESS_MASK access;
         const LARGE_INTEGER *allocation;
         ULONG file_attributes, share, disposition, options;

@@ -235,11 +235,12 @@ VOID FltUnregisterFilter(PFLT_FILTER Filter)
         Filter->state = FM_FILTER_UNLOADING;
         pthread_mutex_unlock(&fm_manager.lock);
 
+        /* Ports first: a callback that waits in FltSendMessage without a time-out comes back then. */
+        fm_filter_close_ports(Filter);
         while ((instance = some_instance(Filter))) {
                 fm_instance_teardown(instance, reason);
                 fm_flt_object_unref(instance);
         }
-        fm_filter_close_ports(Filter);
         fm_context_owner_close(&Filter->owned);
         fm_wait_or_report(&Filter->object.rundown, Filter->name, "FltUnregisterFilter");
         report_leaks(Filter);

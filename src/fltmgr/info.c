@@ -67,8 +67,8 @@ static void get_filter_facts(PFLT_FILTER filter, struct filter_facts *facts)
                 length = G_N_ELEMENTS(facts->altitude_chars);
         for (size_t i = 0; i < length; i++)
                 facts->altitude_chars[i] = (WCHAR)filter->altitude[i];
-        facts->altitude = (UNICODE_STRING){ (USHORT)(length * sizeof(WCHAR)), (USHORT)(length * sizeof(WCHAR)),
-                                            facts->altitude_chars };
+        facts->altitude = (UNICODE_STRING){(USHORT)(length * sizeof(WCHAR)), (USHORT)(length * sizeof(WCHAR)),
+                                           facts->altitude_chars};
         facts->instances = 0;
         pthread_mutex_lock(&fm_manager.lock);
         for (guint i = 0; filter->instances && i < filter->instances->len; i++)
@@ -115,13 +115,13 @@ static void filter_aggregate_standard(PFLT_FILTER filter, const struct filter_fa
 }
 
 /*
- * About a filter. STATUS_SUCCESS; STATUS_BUFFER_TOO_SMALL, BytesReturned is what it takes; STATUS_INVALID_PARAMETER: the
- * class. IRQL <= APC_LEVEL.
+ * About a filter. STATUS_SUCCESS; STATUS_BUFFER_TOO_SMALL, BytesReturned is what it takes; STATUS_INVALID_PARAMETER:
+ * the class. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetFilterInformation(PFLT_FILTER Filter, FILTER_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                  ULONG BufferSize, PULONG BytesReturned)
 {
-        struct answer answer = { Buffer, BufferSize, 0 };
+        struct answer answer = {Buffer, BufferSize, 0};
         struct filter_facts facts;
 
         fm_check_irql(__func__, APC_LEVEL);
@@ -181,9 +181,9 @@ NTSTATUS FltEnumerateFilterInformation(ULONG Index, FILTER_INFORMATION_CLASS Inf
         *BytesReturned = 0;
         if (!filter)
                 return STATUS_NO_MORE_ENTRIES;
-        status = is_going_away(filter) ?
-                         STATUS_FLT_DELETING_OBJECT :
-                         FltGetFilterInformation(filter, InformationClass, Buffer, BufferSize, BytesReturned);
+        status = is_going_away(filter)
+                         ? STATUS_FLT_DELETING_OBJECT
+                         : FltGetFilterInformation(filter, InformationClass, Buffer, BufferSize, BytesReturned);
         fm_flt_object_unref(filter);
         return status;
 }
@@ -244,7 +244,7 @@ static void instance_aggregate_standard(PFLT_INSTANCE instance, struct answer *a
 NTSTATUS FltGetInstanceInformation(PFLT_INSTANCE Instance, INSTANCE_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                    ULONG BufferSize, PULONG BytesReturned)
 {
-        struct answer answer = { Buffer, BufferSize, 0 };
+        struct answer answer = {Buffer, BufferSize, 0};
 
         fm_check_irql(__func__, APC_LEVEL);
         *BytesReturned = 0;
@@ -281,15 +281,15 @@ static NTSTATUS enumerate_instance(GPtrArray *instances, ULONG index, INSTANCE_I
         *returned = 0;
         if (!instance)
                 return STATUS_NO_MORE_ENTRIES;
-        status = is_going_away(instance) ? STATUS_FLT_DELETING_OBJECT :
-                                           FltGetInstanceInformation(instance, class, buffer, size, returned);
+        status = is_going_away(instance) ? STATUS_FLT_DELETING_OBJECT
+                                         : FltGetInstanceInformation(instance, class, buffer, size, returned);
         fm_flt_object_unref(instance);
         return status;
 }
 
 /*
- * About a filter's instance at a place in its list. STATUS_NO_MORE_ENTRIES: there is none; STATUS_FLT_DELETING_OBJECT: it
- * goes away; else as FltGetInstanceInformation. IRQL <= APC_LEVEL.
+ * About a filter's instance at a place in its list. STATUS_NO_MORE_ENTRIES: there is none; STATUS_FLT_DELETING_OBJECT:
+ * it goes away; else as FltGetInstanceInformation. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltEnumerateInstanceInformationByFilter(PFLT_FILTER Filter, ULONG Index,
                                                  INSTANCE_INFORMATION_CLASS InformationClass, PVOID Buffer,
@@ -362,7 +362,7 @@ static void volume_standard(PFLT_VOLUME volume, struct answer *answer)
 NTSTATUS FltGetVolumeInformation(PFLT_VOLUME Volume, FILTER_VOLUME_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                  ULONG BufferSize, PULONG BytesReturned)
 {
-        struct answer answer = { Buffer, BufferSize, 0 };
+        struct answer answer = {Buffer, BufferSize, 0};
 
         fm_check_irql(__func__, APC_LEVEL);
         *BytesReturned = 0;
@@ -383,8 +383,9 @@ NTSTATUS FltGetVolumeInformation(PFLT_VOLUME Volume, FILTER_VOLUME_INFORMATION_C
  * About the volume at a place in the list. STATUS_NO_MORE_ENTRIES: there is none; STATUS_FLT_DELETING_OBJECT: it
  * goes away; else as FltGetVolumeInformation. IRQL <= APC_LEVEL.
  */
-NTSTATUS FltEnumerateVolumeInformation(PFLT_FILTER Filter, ULONG Index, FILTER_VOLUME_INFORMATION_CLASS InformationClass,
-                                       PVOID Buffer, ULONG BufferSize, PULONG BytesReturned)
+NTSTATUS FltEnumerateVolumeInformation(PFLT_FILTER Filter, ULONG Index,
+                                       FILTER_VOLUME_INFORMATION_CLASS InformationClass, PVOID Buffer, ULONG BufferSize,
+                                       PULONG BytesReturned)
 {
         PFLT_VOLUME volume = member_ref(fm_manager.volumes, Index, NULL);
         NTSTATUS status;
@@ -392,9 +393,9 @@ NTSTATUS FltEnumerateVolumeInformation(PFLT_FILTER Filter, ULONG Index, FILTER_V
         *BytesReturned = 0;
         if (!volume)
                 return STATUS_NO_MORE_ENTRIES;
-        status = is_going_away(volume) ? STATUS_FLT_DELETING_OBJECT :
-                                         FltGetVolumeInformation(volume, InformationClass, Buffer, BufferSize,
-                                                                 BytesReturned);
+        status = is_going_away(volume)
+                         ? STATUS_FLT_DELETING_OBJECT
+                         : FltGetVolumeInformation(volume, InformationClass, Buffer, BufferSize, BytesReturned);
         fm_flt_object_unref(volume);
         return status;
 }

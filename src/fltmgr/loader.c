@@ -13,6 +13,7 @@
 
 #include "fltmgr/manager.h"
 #include "nt/inf.h"
+#include "nt/io.h"
 #include "nt/keyfile.h"
 #include "nt/log.h"
 #include "nt/object.h"
@@ -27,7 +28,7 @@
 #endif
 
 struct driver {
-        DRIVER_OBJECT object;
+        PDRIVER_OBJECT object;
         char *name;
         void *image;
         UNICODE_STRING registry_path;
@@ -39,21 +40,24 @@ static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
 static GQueue drivers = G_QUEUE_INIT;       /* guarded by drivers_lock */
 static GPtrArray *directories;              /* guarded by drivers_lock */
 
-static POBJECT_TYPE driver_type(void)
+/* A driver object is a loaded driver's: it is in the list. */
+static struct driver *driver_of_locked(PDRIVER_OBJECT object)
 {
-        static struct _OBJECT_TYPE type = { .name = "Driver" };
+        GList *link = drivers.head;
 
-        return &type;
-}
-
-static struct driver *driver_of(PDRIVER_OBJECT object)
-{
-        return CONTAINING_RECORD(object, struct driver, object);
+        while (((struct driver *)link->data)->object != object)
+                link = link->next;
+        return link->data;
 }
 
 char *fm_driver_service_name(PDRIVER_OBJECT object)
 {
-        return g_strdup(driver_of(object)->name);
+        char *name;
+
+        pthread_mutex_lock(&drivers_lock);
+        name = g_strdup(driver_of_locked(object)->name);
+        pthread_mutex_unlock(&drivers_lock);
+        return name;
 }
 
 bool fm_driver_unload_is_mandatory(PDRIVER_OBJECT object)
@@ -61,7 +65,7 @@ bool fm_driver_unload_is_mandatory(PDRIVER_OBJECT object)
         bool mandatory;
 
         pthread_mutex_lock(&drivers_lock);
-        mandatory = driver_of(object)->mandatory;
+        mandatory = driver_of_locked(object)->mandatory;
         pthread_mutex_unlock(&drivers_lock);
         return mandatory;
 }
@@ -96,7 +100,19 @@ static char **search_path(void)
         return g_strv_builder_end(builder);
 }
 
-/* directory/stem + the first suffix that names a file, or NULL. */
+/* The file of that name in the directory, in whatever case, or NULL. */
+static char *find_without_case(const char *directory, const char *name)
+{
+        g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+        const char *entry;
+
+        while (dir && (entry = g_dir_read_name(dir)))
+                if (g_ascii_strcasecmp(entry, name) == 0)
+                        return g_build_filename(directory, entry, NULL);
+        return NULL;
+}
+
+/* directory/stem + the first suffix that names a file, or NULL. An exact name goes before one in another case. */
 static char *first_existing(const char *directory, const char *stem, const char *const *suffixes)
 {
         for (unsigned i = 0; suffixes[i]; i++) {
@@ -104,6 +120,14 @@ static char *first_existing(const char *directory, const char *stem, const char 
                 char *path = g_build_filename(directory, name, NULL);
 
                 if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
+                        return path;
+                g_free(path);
+        }
+        for (unsigned i = 0; suffixes[i]; i++) {
+                g_autofree char *name = g_strconcat(stem, suffixes[i], NULL);
+                char *path = find_without_case(directory, name);
+
+                if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR))
                         return path;
                 g_free(path);
         }
@@ -201,12 +225,10 @@ static struct driver *driver_new(const char *name)
         if (!find_locked(name)) {
                 g_autofree char *key = g_strdup_printf("%s\\%s", FM_SERVICES_KEY, name);
 
-                driver = fm_object_new(driver_type(), sizeof(*driver));
+                driver = g_new0(struct driver, 1);
+                driver->object = fm_driver_new(name);
                 driver->name = g_strdup(name);
                 driver->busy = true;
-                driver->object.Type = 4; /* IO_TYPE_DRIVER */
-                driver->object.Size = sizeof(DRIVER_OBJECT);
-                fm_unicode_string_set(&driver->object.DriverName, name);
                 fm_unicode_string_set(&driver->registry_path, key);
                 g_queue_push_tail(&drivers, driver);
         }
@@ -217,7 +239,10 @@ static struct driver *driver_new(const char *name)
 static void driver_free(struct driver *driver)
 {
         uint64_t blocks = fm_pool_report_leaks(driver->name);
+        unsigned devices = fm_driver_delete_devices(driver->object);
 
+        if (devices)
+                fm_violation("device-leak", "%s: %u device objects were never deleted", driver->name, devices);
         if (blocks)
                 fm_violation("pool-leak", "%s: %" G_GUINT64_FORMAT " pool allocations were never freed", driver->name,
                              blocks);
@@ -226,10 +251,10 @@ static void driver_free(struct driver *driver)
         pthread_mutex_unlock(&drivers_lock);
         if (driver->image)
                 dlclose(driver->image);
-        fm_unicode_string_clear(&driver->object.DriverName);
         fm_unicode_string_clear(&driver->registry_path);
+        fm_object_unref(driver->object);
         g_free(driver->name);
-        fm_object_unref(driver);
+        g_free(driver);
 }
 
 static NTSTATUS call_driver_entry(struct driver *driver, PDRIVER_INITIALIZE entry)
@@ -241,7 +266,7 @@ static NTSTATUS call_driver_entry(struct driver *driver, PDRIVER_INITIALIZE entr
         self->filter = driver->name;
         self->thread = NULL;
         self->cancel = NULL;
-        status = entry(&driver->object, &driver->registry_path);
+        status = entry(driver->object, &driver->registry_path);
         *self = saved;
         return status;
 }

@@ -254,7 +254,7 @@ static bool instance_matches(void *member, void *context)
 NTSTATUS FltEnumerateInstances(PFLT_VOLUME Volume, PFLT_FILTER Filter, PFLT_INSTANCE *InstanceList,
                                ULONG InstanceListSize, PULONG NumberInstancesReturned)
 {
-        struct instance_match match = { Filter, Volume };
+        struct instance_match match = {Filter, Volume};
         NTSTATUS status;
 
         fm_check_irql(__func__, APC_LEVEL);
@@ -274,7 +274,7 @@ NTSTATUS FltEnumerateInstances(PFLT_VOLUME Volume, PFLT_FILTER Filter, PFLT_INST
 NTSTATUS FltGetVolumeInstanceFromName(PFLT_FILTER Filter, PFLT_VOLUME Volume, PCUNICODE_STRING InstanceName,
                                       PFLT_INSTANCE *RetInstance)
 {
-        struct instance_match match = { Filter, Volume };
+        struct instance_match match = {Filter, Volume};
         NTSTATUS status = STATUS_FLT_INSTANCE_NOT_FOUND;
 
         fm_check_irql(__func__, APC_LEVEL);

@@ -2,13 +2,14 @@
 /*
  * Communication ports on the filter's side.
  *
- * One lock, ports_lock, guards the list of open server ports, the ports of each filter, the counts of connections, and
- * the variables that filters keep their PFLT_PORT in: FltSendMessage reads *ClientPort under it and takes a
- * reference, FltCloseClientPort clears it under it. It is a leaf but for the manager's lock, and never held across
- * a callback or a call of the transport.
+ * One lock, ports_lock, guards the list of open server ports, the ports of each filter, the counts of
+ * connections, and the variables that filters keep their PFLT_PORT in: FltSendMessage reads *ClientPort under
+ * it and takes a reference, FltCloseClientPort clears it under it. It is a leaf but for the manager's lock,
+ * and never held across a callback or a call of the transport.
  *
- * A client port ends in two independent ways: the agent goes (DisconnectNotify, once), and the filter closes it
- * (its place in MaxConnections is free). The object lives until both have happened and no sender is inside.
+ * A client port ends in two independent ways: the agent goes (DisconnectNotify, once), and the filter closes
+ * it (its place in MaxConnections is free). The object lives until both have happened and no sender is
+ * inside.
  */
 #include "fltmgr/port.h"
 
@@ -161,8 +162,8 @@ static PFLT_PORT server_find_locked(PCUNICODE_STRING name, bool insensitive)
  * FltCreateCommunicationPort - makes a named port that agents can connect to, at once.
  * STATUS_INVALID_PARAMETER: no OBJ_KERNEL_HANDLE, MaxConnections below 1, no connect or disconnect callback;
  * STATUS_OBJECT_NAME_INVALID: the name is empty or does not start with '\'; STATUS_OBJECT_NAME_COLLISION;
- * STATUS_FLT_DELETING_OBJECT; STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL. Without a security descriptor only
- * root and the user who runs the filter manager may connect.
+ * STATUS_FLT_DELETING_OBJECT; STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL. Without a security descriptor
+ * only root and the user who runs the filter manager may connect.
  */
 NTSTATUS FLTAPI FltCreateCommunicationPort(PFLT_FILTER Filter, PFLT_PORT *ServerPort,
                                            POBJECT_ATTRIBUTES ObjectAttributes, PVOID ServerPortCookie,
@@ -228,8 +229,8 @@ out:
 }
 
 /*
- * Ends new connects; waits for ConnectNotify in progress only if asked to: the filter may call it from inside. Returns
- * false if it was closed before.
+ * Ends new connects; waits for ConnectNotify in progress only if asked to: the filter may call it from
+ * inside. Returns false if it was closed before.
  */
 static bool server_close(PFLT_PORT server, bool wait)
 {
@@ -258,7 +259,8 @@ VOID FLTAPI FltCloseCommunicationPort(PFLT_PORT ServerPort)
 {
         fm_check_irql("FltCloseCommunicationPort", PASSIVE_LEVEL);
         if (!ServerPort || !ServerPort->is_server) {
-                fm_violation("port-close-invalid", "FltCloseCommunicationPort(%p): not a server port", (void *)ServerPort);
+                fm_violation("port-close-invalid", "FltCloseCommunicationPort(%p): not a server port",
+                             (void *)ServerPort);
                 return;
         }
         server_close(ServerPort, false);
@@ -291,9 +293,9 @@ static bool client_close(PFLT_PORT client)
 }
 
 /*
- * FltCloseClientPort - ends a connection from the filter's side, and gives its place in MaxConnections back. *ClientPort becomes
- * NULL in the same instant for all who send. If the agent is still there, its calls fail from now on; DisconnectNotify
- * runs when it closes its handle. PASSIVE_LEVEL.
+ * FltCloseClientPort - ends a connection from the filter's side, and gives its place in MaxConnections back.
+ * *ClientPort becomes NULL in the same instant for all who send. If the agent is still there, its calls fail
+ * from now on; DisconnectNotify runs when it closes its handle. PASSIVE_LEVEL.
  */
 VOID FLTAPI FltCloseClientPort(PFLT_FILTER Filter, PFLT_PORT *ClientPort)
 {
@@ -331,7 +333,7 @@ static bool deadline_set(struct fm_port_message *message, const LARGE_INTEGER *t
                 clock_gettime(CLOCK_MONOTONIC, &now);
                 nanoseconds = now.tv_nsec + ticks % TICKS_PER_SECOND * 100;
                 seconds = now.tv_sec + ticks / TICKS_PER_SECOND + nanoseconds / 1000000000;
-                message->deadline = (struct timespec){ .tv_sec = seconds, .tv_nsec = nanoseconds % 1000000000 };
+                message->deadline = (struct timespec){.tv_sec = seconds, .tv_nsec = nanoseconds % 1000000000};
                 return true;
         }
         ticks = timeout->QuadPart;
@@ -345,13 +347,15 @@ static bool deadline_set(struct fm_port_message *message, const LARGE_INTEGER *t
 
 /*
  * FltSendMessage - sends a message to the agent and, with a ReplyBuffer, waits for its reply.
- * Returns the status that the reply's header carries; STATUS_SUCCESS when no reply is wanted and the message was received;
- * STATUS_TIMEOUT (a success code); STATUS_BUFFER_OVERFLOW (truncated reply); STATUS_PORT_DISCONNECTED;
- * STATUS_THREAD_IS_TERMINATING; STATUS_INVALID_PARAMETER; STATUS_INSUFFICIENT_RESOURCES for what is
- * longer than the transport carries (4 MiB). *ReplyLength is what was copied: 0 unless a reply came. Up to APC_LEVEL.
+ * Returns the status that the reply's header carries; STATUS_SUCCESS when no reply is wanted and the message
+ * was received; STATUS_TIMEOUT (a success code); STATUS_BUFFER_OVERFLOW (truncated reply);
+ * STATUS_PORT_DISCONNECTED; STATUS_THREAD_IS_TERMINATING; STATUS_INVALID_PARAMETER;
+ * STATUS_INSUFFICIENT_RESOURCES for what is longer than the transport carries (4 MiB). *ReplyLength is what
+ * was copied: 0 unless a reply came. Up to APC_LEVEL.
  */
-NTSTATUS FLTAPI FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID SenderBuffer, ULONG SenderBufferLength,
-                               PVOID ReplyBuffer, PULONG ReplyLength, PLARGE_INTEGER Timeout)
+NTSTATUS FLTAPI FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID SenderBuffer,
+                               ULONG SenderBufferLength, PVOID ReplyBuffer, PULONG ReplyLength,
+                               PLARGE_INTEGER Timeout)
 {
         const struct fm_port_ops *ops = atomic_load_explicit(&transport, memory_order_acquire);
         struct fm_port_message message = {
@@ -369,7 +373,8 @@ NTSTATUS FLTAPI FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID 
                 message.capacity = ReplyBuffer ? *ReplyLength : 0;
                 *ReplyLength = 0;
         }
-        if (!Filter || !ClientPort || (!SenderBuffer && SenderBufferLength > 0) || (ReplyBuffer && !ReplyLength))
+        if (!Filter || !ClientPort || (!SenderBuffer && SenderBufferLength > 0) ||
+            (ReplyBuffer && !ReplyLength))
                 return STATUS_INVALID_PARAMETER;
 
         pthread_mutex_lock(&ports_lock);
@@ -396,10 +401,12 @@ NTSTATUS FLTAPI FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID 
 }
 
 /*
- * FltBuildDefaultSecurityDescriptor - a descriptor that grants DesiredAccess to the system and to administrators (root,
- * and the group that the configuration names), to nobody else. STATUS_INSUFFICIENT_RESOURCES.
+ * FltBuildDefaultSecurityDescriptor - a descriptor that grants DesiredAccess to the system and to
+ * administrators (root, and the group that the configuration names), to nobody else.
+ * STATUS_INSUFFICIENT_RESOURCES.
  */
-NTSTATUS FLTAPI FltBuildDefaultSecurityDescriptor(PSECURITY_DESCRIPTOR *SecurityDescriptor, ACCESS_MASK DesiredAccess)
+NTSTATUS FLTAPI FltBuildDefaultSecurityDescriptor(PSECURITY_DESCRIPTOR *SecurityDescriptor,
+                                                  ACCESS_MASK DesiredAccess)
 {
         PSID system = SeExports->SeLocalSystemSid, administrators = SeExports->SeAliasAdminsSid;
         PSECURITY_DESCRIPTOR descriptor;
@@ -512,8 +519,8 @@ NTSTATUS fm_port_connect(const struct fm_port_peer *peer, PCUNICODE_STRING name,
         return status;
 }
 
-NTSTATUS fm_port_call(PFLT_PORT client, const struct fm_port_peer *peer, PVOID input, ULONG input_length, PVOID output,
-                      ULONG output_length, PULONG returned)
+NTSTATUS fm_port_call(PFLT_PORT client, const struct fm_port_peer *peer, PVOID input, ULONG input_length,
+                      PVOID output, ULONG output_length, PULONG returned)
 {
         struct fm_callback_scope scope;
         NTSTATUS status;
@@ -524,11 +531,13 @@ NTSTATUS fm_port_call(PFLT_PORT client, const struct fm_port_peer *peer, PVOID i
         if (!fm_rundown_acquire(&client->calls))
                 return STATUS_PORT_DISCONNECTED;
         fm_callback_enter(&scope, client->filter, "MessageNotify", peer->thread, NULL);
-        status = client->server->message_notify(client->cookie, input, input_length, output, output_length, returned);
+        status = client->server->message_notify(client->cookie, input, input_length, output, output_length,
+                                                returned);
         fm_callback_leave(&scope);
         fm_rundown_release(&client->calls);
         if (*returned > output_length && status != STATUS_BUFFER_TOO_SMALL) {
-                fm_violation("port-output-too-long", "MessageNotify says it returned %u bytes in a buffer of %u", *returned,
+                fm_violation("port-output-too-long",
+                             "MessageNotify says it returned %u bytes in a buffer of %u", *returned,
                              output_length);
                 *returned = output_length;
         }
@@ -595,8 +604,10 @@ void fm_filter_close_ports(PFLT_FILTER filter)
                 char *name = fm_utf8_from_utf16(port->name.Buffer, port->name.Length / sizeof(WCHAR));
 
                 if (server_close(port, true))
-                        fm_violation("port-leak", "%s: the communication port %s was not closed before FltUnregisterFilter",
-                                     filter->name, name);
+                        fm_violation(
+                                "port-leak",
+                                "%s: the communication port %s was not closed before FltUnregisterFilter",
+                                filter->name, name);
                 free(name);
                 fm_port_unref(port);
         }
@@ -614,9 +625,11 @@ void fm_filter_close_ports(PFLT_FILTER filter)
                         left_open = !port->closed;
                         pthread_mutex_unlock(&ports_lock);
                 }
-                /* The filter's reference stays: his variable still points here, and he may use it until he is gone. */
+                /* The filter's reference stays: his variable still points here, and he may use it until he is
+                 * gone. */
                 if (left_open)
-                        fm_violation("port-leak", "%s: a connection was not closed with FltCloseClientPort", filter->name);
+                        fm_violation("port-leak", "%s: a connection was not closed with FltCloseClientPort",
+                                     filter->name);
                 fm_port_unref(port);
         }
 }

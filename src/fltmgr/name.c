@@ -38,7 +38,7 @@ static struct fm_name *name_new(PFLT_VOLUME volume, PFLT_FILTER filter, FLT_FILE
         name->info.Format = format;
         if (format != FLT_FILE_NAME_SHORT) {
                 memcpy(name->buffer, volume->Name.Buffer, volume->Name.Length);
-                name->info.Volume = (UNICODE_STRING){ volume->Name.Length, volume->Name.Length, name->buffer };
+                name->info.Volume = (UNICODE_STRING){volume->Name.Length, volume->Name.Length, name->buffer};
         }
         if (filter) {
                 fm_flt_object_ref(filter);
@@ -87,7 +87,7 @@ VOID FltReleaseFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 static void path_clear(struct path *path)
 {
         g_free(path->chars);
-        *path = (struct path){ 0 };
+        *path = (struct path){0};
 }
 
 /* Takes UTF-16 from the end of `directory` on; a backslash goes between the two if there is none. */
@@ -260,8 +260,8 @@ static void cache_add(_Atomic uint32_t *cached, FLT_FILE_NAME_OPTIONS format)
 
         do {
                 now = old >> 8 == word >> 8 ? old | word : word;
-        } while (old != now && !atomic_compare_exchange_weak_explicit(cached, &old, now, memory_order_relaxed,
-                                                                      memory_order_relaxed));
+        } while (old != now &&
+                 !atomic_compare_exchange_weak_explicit(cached, &old, now, memory_order_relaxed, memory_order_relaxed));
 }
 
 static bool file_name_is_cached(PFILE_OBJECT file, FLT_FILE_NAME_OPTIONS format)
@@ -347,7 +347,7 @@ static NTSTATUS opened_name(PFILE_OBJECT file, PFLT_FILTER filter, FLT_FILE_NAME
                             PFLT_FILE_NAME_INFORMATION *ret)
 {
         PFLT_VOLUME volume = fm_file_object(file)->volume;
-        struct path path = { 0 };
+        struct path path = {0};
         NTSTATUS status;
 
         /* A file that was unlinked keeps the name it was opened by. */
@@ -364,7 +364,7 @@ static NTSTATUS opened_name(PFILE_OBJECT file, PFLT_FILTER filter, FLT_FILE_NAME
 static NTSTATUS requested_name(const FLT_CALLBACK_DATA *data, PFILE_OBJECT file, PFLT_FILTER filter,
                                FLT_FILE_NAME_OPTIONS format, PFLT_FILE_NAME_INFORMATION *ret)
 {
-        struct path path = { 0 };
+        struct path path = {0};
         NTSTATUS status;
 
         if (format == FLT_FILE_NAME_SHORT)
@@ -390,9 +390,9 @@ static NTSTATUS requested_name(const FLT_CALLBACK_DATA *data, PFILE_OBJECT file,
  * The name of the file that an operation is about.
  *
  * NameOptions: one format (NORMALIZED, OPENED, SHORT), one query method, flags. Before the open: what the opener asked
- * for (for SL_OPEN_TARGET_DIRECTORY its parent). Once open: the path as it is now; NORMALIZED and OPENED are the same but
- * for stream types and a trailing backslash, since Linux has walked all links already. SHORT: the final
- * component, if it is a legal 8.3 name itself.
+ * for (for SL_OPEN_TARGET_DIRECTORY its parent). Once open: the path as it is now; NORMALIZED and OPENED are the same
+ * but for stream types and a trailing backslash, since Linux has walked all links already. SHORT: the final component,
+ * if it is a legal 8.3 name itself.
  *
  * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: not here (paging I/O,
  * after cleanup, top-level IRP set, APCs disabled, acquire/release callbacks; SHORT before the open).
@@ -450,8 +450,7 @@ NTSTATUS FltGetFileNameInformation(PFLT_CALLBACK_DATA CallbackData, FLT_FILE_NAM
  * STATUS_INVALID_PARAMETER as FltGetFileNameInformation. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetFileNameInformationUnsafe(PFILE_OBJECT FileObject, PFLT_INSTANCE Instance,
-                                         FLT_FILE_NAME_OPTIONS NameOptions,
-                                         PFLT_FILE_NAME_INFORMATION *NameInformation)
+                                         FLT_FILE_NAME_OPTIONS NameOptions, PFLT_FILE_NAME_INFORMATION *NameInformation)
 {
         FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
         NTSTATUS status;
@@ -475,7 +474,7 @@ NTSTATUS FltGetFileNameInformationUnsafe(PFILE_OBJECT FileObject, PFLT_INSTANCE 
 
 static bool skip_prefix(UNICODE_STRING *rest, PCUNICODE_STRING prefix)
 {
-        UNICODE_STRING head = { prefix->Length, prefix->Length, rest->Buffer };
+        UNICODE_STRING head = {prefix->Length, prefix->Length, rest->Buffer};
 
         if (prefix->Length == 0 || rest->Length < prefix->Length || !RtlEqualUnicodeString(&head, prefix, TRUE))
                 return false;
@@ -488,8 +487,8 @@ static bool skip_prefix(UNICODE_STRING *rest, PCUNICODE_STRING prefix)
 
 bool fm_volume_skip_name(PFLT_VOLUME volume, UNICODE_STRING *rest)
 {
-        static UNICODE_STRING spaces[] = { RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\DosDevices"),
-                                           RTL_CONSTANT_STRING(L"\\GLOBAL??") };
+        static UNICODE_STRING spaces[] = {RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\DosDevices"),
+                                          RTL_CONSTANT_STRING(L"\\GLOBAL??")};
         UNICODE_STRING dos;
 
         if (skip_prefix(rest, &volume->Name) || skip_prefix(rest, &volume->GuidName))
@@ -536,19 +535,19 @@ static NTSTATUS append_directory(struct path *path, PFILE_OBJECT file, HANDLE ro
  * name stays in the file's own directory; a path is from a volume ("\Device\...", "\??\C:\...") or from
  * the root of the file's own volume ("\dir\file").
  *
- * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: SHORT, or a top-level IRP
- * is set. STATUS_NOT_SAME_DEVICE: another volume. STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH: RootDirectory.
- * STATUS_INVALID_PARAMETER: options, or an empty name. IRQL <= APC_LEVEL.
+ * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: SHORT, or a top-level
+ * IRP is set. STATUS_NOT_SAME_DEVICE: another volume. STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH:
+ * RootDirectory. STATUS_INVALID_PARAMETER: options, or an empty name. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetDestinationFileNameInformation(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, HANDLE RootDirectory,
                                               PWSTR FileName, ULONG FileNameLength, FLT_FILE_NAME_OPTIONS NameOptions,
                                               PFLT_FILE_NAME_INFORMATION *RetFileNameInformation)
 {
         FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
-        static const UNICODE_STRING spaces[] = { RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\Device"),
-                                                 RTL_CONSTANT_STRING(L"\\DosDevices"),
-                                                 RTL_CONSTANT_STRING(L"\\GLOBAL??") };
-        struct path path = { 0 };
+        static const UNICODE_STRING spaces[] = {RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\Device"),
+                                                RTL_CONSTANT_STRING(L"\\DosDevices"),
+                                                RTL_CONSTANT_STRING(L"\\GLOBAL??")};
+        struct path path = {0};
         UNICODE_STRING rest;
         PFLT_VOLUME volume;
         NTSTATUS status = STATUS_SUCCESS;
@@ -563,7 +562,7 @@ NTSTATUS FltGetDestinationFileNameInformation(PFLT_INSTANCE Instance, PFILE_OBJE
         if (format == FLT_FILE_NAME_SHORT || fm_thread_self()->top_level_irp)
                 return STATUS_FLT_INVALID_NAME_REQUEST;
         volume = fm_file_object(FileObject)->volume;
-        rest = (UNICODE_STRING){ (USHORT)FileNameLength, (USHORT)FileNameLength, FileName };
+        rest = (UNICODE_STRING){(USHORT)FileNameLength, (USHORT)FileNameLength, FileName};
 
         if (FileName[0] != L'\\') {
                 status = append_directory(&path, FileObject, RootDirectory, &is_root);

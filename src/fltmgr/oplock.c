@@ -31,7 +31,8 @@ FLT_PREOP_CALLBACK_STATUS FltOplockFsctrl(POPLOCK Oplock, PFLT_CALLBACK_DATA Cal
 }
 
 /* FLT_PREOP_COMPLETE, with STATUS_NOT_SUPPORTED in the callback data. IRQL <= APC_LEVEL. */
-FLT_PREOP_CALLBACK_STATUS FltOplockFsctrlEx(POPLOCK Oplock, PFLT_CALLBACK_DATA CallbackData, ULONG OpenCount, ULONG Flags)
+FLT_PREOP_CALLBACK_STATUS FltOplockFsctrlEx(POPLOCK Oplock, PFLT_CALLBACK_DATA CallbackData, ULONG OpenCount,
+                                            ULONG Flags)
 {
         return refuse(CallbackData);
 }

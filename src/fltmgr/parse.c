@@ -33,7 +33,7 @@ struct parts {
 static struct parts find_parts(PCUNICODE_STRING name)
 {
         const WCHAR *chars = name->Buffer;
-        struct parts parts = { .end = name->Length / sizeof(WCHAR) };
+        struct parts parts = {.end = name->Length / sizeof(WCHAR)};
 
         for (parts.final = parts.end; parts.final > 0 && chars[parts.final - 1] != L'\\'; parts.final--)
                 ;
@@ -95,7 +95,7 @@ NTSTATUS FltParseFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 
                 /* The volume's own name, as in opens of the volume, has no components at all. */
                 if (parts.final < volume)
-                        parts = (struct parts){ volume, volume, volume, volume };
+                        parts = (struct parts){volume, volume, volume, volume};
                 info->FinalComponent = slice(&info->Name, parts.final, parts.end);
                 info->Extension = slice(&info->Name, parts.extension, parts.stream);
                 info->Stream = slice(&info->Name, parts.stream, parts.end);

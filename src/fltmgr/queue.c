@@ -249,16 +249,16 @@ static bool operation_set_entry(struct fm_operation *operation, PFLT_COMPLETE_CA
  * FltCompletePendedPreOperation and STATUS_CANCELLED. Before it is completed any other way, FltClearCancelCompletion
  * has to take the routine back. It is called with no lock held, on any thread.
  *
- * STATUS_SUCCESS; STATUS_CANCELLED: it is cancelled already, the routine will not be called; STATUS_INVALID_PARAMETER: not
- * an IRP. IRQL <= DISPATCH_LEVEL.
+ * STATUS_SUCCESS; STATUS_CANCELLED: it is cancelled already, the routine will not be called; STATUS_INVALID_PARAMETER:
+ * not an IRP. IRQL <= DISPATCH_LEVEL.
  */
 NTSTATUS FltSetCancelCompletion(PFLT_CALLBACK_DATA CallbackData, PFLT_COMPLETE_CANCELED_CALLBACK CanceledCallback)
 {
         fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!CallbackData || !CanceledCallback || !FLT_IS_IRP_OPERATION(CallbackData))
                 return STATUS_INVALID_PARAMETER;
-        return operation_set_entry(fm_operation_from_data(CallbackData), CanceledCallback, NULL) ? STATUS_SUCCESS :
-                                                                                                   STATUS_CANCELLED;
+        return operation_set_entry(fm_operation_from_data(CallbackData), CanceledCallback, NULL) ? STATUS_SUCCESS
+                                                                                                 : STATUS_CANCELLED;
 }
 
 /*
@@ -375,7 +375,7 @@ NTSTATUS FltCbdqInsertIo(PFLT_CALLBACK_DATA_QUEUE Cbdq, PFLT_CALLBACK_DATA Cbd,
         Cbd->QueueContext[0] = Cbdq;
         Cbd->QueueContext[1] = Context;
         if (Context)
-                *Context = (FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT){ .Cbd = Cbd, .Queue = Cbdq };
+                *Context = (FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT){.Cbd = Cbd, .Queue = Cbdq};
         status = Cbdq->InsertIo(Cbdq, Cbd, InsertContext);
         if (!NT_SUCCESS(status)) {
                 forget_queue(Cbd);
@@ -460,7 +460,7 @@ static NTSTATUS wait_begin(struct wait *wait, PFLT_CALLBACK_DATA data)
 {
         struct fm_cancel *cancel = data ? fm_operation_from_data(data)->requestor.cancel : NULL;
 
-        *wait = (struct wait){ .watch.wake = wait_wake, .entry = { .cancel = cancel, .event = &wait->event } };
+        *wait = (struct wait){.watch.wake = wait_wake, .entry = {.cancel = cancel, .event = &wait->event}};
         KeInitializeEvent(&wait->event, NotificationEvent, FALSE);
         wait->thread_cancel = cancel ? cancel : fm_thread_self()->cancel;
         if (!fm_cancel_watch(wait->thread_cancel, &wait->watch))
@@ -491,21 +491,21 @@ static NTSTATUS woken_status(struct wait *wait)
  * Waits for a dispatcher object until it is signalled, the time is over, the operation is cancelled, or the caller is
  * being killed. Without CallbackData only the latter counts, for the request that this thread carries.
  *
- * STATUS_SUCCESS, STATUS_TIMEOUT (a success code), STATUS_ABANDONED_WAIT_0, STATUS_CANCELLED, STATUS_THREAD_IS_TERMINATING.
- * IRQL PASSIVE_LEVEL (<= APC_LEVEL without CallbackData).
+ * STATUS_SUCCESS, STATUS_TIMEOUT (a success code), STATUS_ABANDONED_WAIT_0, STATUS_CANCELLED,
+ * STATUS_THREAD_IS_TERMINATING. IRQL PASSIVE_LEVEL (<= APC_LEVEL without CallbackData).
  */
 NTSTATUS FltCancellableWaitForSingleObject(PVOID Object, PLARGE_INTEGER Timeout, PFLT_CALLBACK_DATA CallbackData)
 {
         struct wait wait;
-        PVOID objects[] = { Object, &wait.event };
+        PVOID objects[] = {Object, &wait.event};
         KWAIT_BLOCK blocks[G_N_ELEMENTS(objects)];
         NTSTATUS status = wait_begin(&wait, CallbackData);
 
         fm_check_irql(__func__, CallbackData ? PASSIVE_LEVEL : APC_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
-        status = KeWaitForMultipleObjects(G_N_ELEMENTS(objects), objects, WaitAny, Executive, KernelMode, FALSE, Timeout,
-                                          blocks);
+        status = KeWaitForMultipleObjects(G_N_ELEMENTS(objects), objects, WaitAny, Executive, KernelMode, FALSE,
+                                          Timeout, blocks);
         wait_end(&wait);
         return status == STATUS_WAIT_1 ? woken_status(&wait) : status;
 }
@@ -521,8 +521,8 @@ static PLARGE_INTEGER absolute_timeout(PLARGE_INTEGER timeout, PLARGE_INTEGER ab
 }
 
 /*
- * The same for several objects. Unlike Windows, WaitAll takes the objects one after the other: if the wait ends early, those
- * taken so far stay taken.
+ * The same for several objects. Unlike Windows, WaitAll takes the objects one after the other: if the wait ends early,
+ * those taken so far stay taken.
  *
  * WaitAny: STATUS_WAIT_0 + index. WaitAll: STATUS_SUCCESS. Others as FltCancellableWaitForSingleObject.
  * STATUS_INVALID_PARAMETER: no objects, or MAXIMUM_WAIT_OBJECTS or more.

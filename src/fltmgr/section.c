@@ -122,13 +122,13 @@ static NTSTATUS user_handle_open(void *body, HANDLE *ret)
 
 static NTSTATUS user_handle_close(HANDLE handle)
 {
-        return fm_port_is_given_handle(handle) ? fm_port_revoke_descriptor(PsGetCurrentProcess(), handle) :
-                                                 STATUS_NOT_FOUND;
+        return fm_port_is_given_handle(handle) ? fm_port_revoke_descriptor(PsGetCurrentProcess(), handle)
+                                               : STATUS_NOT_FOUND;
 }
 
 __attribute__((constructor)) static void sections_init(void)
 {
-        static const struct fm_user_handles handles = { user_handle_open, user_handle_close };
+        static const struct fm_user_handles handles = {user_handle_open, user_handle_close};
 
         (*MmSectionObjectType)->destroy = section_destroy;
         fm_user_handles_set(&handles);
@@ -252,7 +252,8 @@ NTSTATUS FltGetSectionContext(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, P
 
         fm_check_irql(__func__, APC_LEVEL);
         *Context = NULL;
-        return stream ? fm_context_get(&stream->contexts, Instance, FLT_SECTION_CONTEXT, Context) : STATUS_NOT_SUPPORTED;
+        return stream ? fm_context_get(&stream->contexts, Instance, FLT_SECTION_CONTEXT, Context)
+                      : STATUS_NOT_SUPPORTED;
 }
 
 /* ---- sections for the filter itself ---- */
@@ -260,8 +261,8 @@ NTSTATUS FltGetSectionContext(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, P
 /*
  * A section of an opened file, or (FileHandle NULL) of memory. The handle is a kernel handle.
  * STATUS_SUCCESS; STATUS_MAPPED_FILE_SIZE_ZERO; STATUS_SECTION_TOO_BIG; STATUS_INVALID_FILE_FOR_SECTION;
- * STATUS_INVALID_PAGE_PROTECTION; STATUS_INVALID_PARAMETER_4: memory without a size; STATUS_NOT_SUPPORTED: images and names;
- * STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL.
+ * STATUS_INVALID_PAGE_PROTECTION; STATUS_INVALID_PARAMETER_4: memory without a size; STATUS_NOT_SUPPORTED: images and
+ * names; STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS ZwCreateSection(PHANDLE SectionHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
                          PLARGE_INTEGER MaximumSize, ULONG SectionPageProtection, ULONG AllocationAttributes,

@@ -33,7 +33,8 @@ static void *reparse_buffer_new(ULONG tag, const GUID *guid, const void *data, U
 
 /*
  * Makes an opened file a reparse point: FSCTL_SET_REPARSE_POINT below the instance.
- * The file system's status; STATUS_INVALID_PARAMETER: a tag that is not Microsoft's, without a GUID. IRQL PASSIVE_LEVEL.
+ * The file system's status; STATUS_INVALID_PARAMETER: a tag that is not Microsoft's, without a GUID. IRQL
+ * PASSIVE_LEVEL.
  */
 NTSTATUS FltTagFile(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject, ULONG FileTag, GUID *Guid,
                     PVOID DataBuffer, USHORT DataBufferLength)
@@ -64,5 +65,6 @@ NTSTATUS FltUntagFile(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject,
         if (!IsReparseTagMicrosoft(FileTag) && !Guid)
                 return STATUS_INVALID_PARAMETER;
         buffer = reparse_buffer_new(FileTag, Guid, NULL, 0, &size);
-        return FltFsControlFile(InitiatingInstance, FileObject, FSCTL_DELETE_REPARSE_POINT, buffer, size, NULL, 0, NULL);
+        return FltFsControlFile(InitiatingInstance, FileObject, FSCTL_DELETE_REPARSE_POINT, buffer, size, NULL, 0,
+                                NULL);
 }

@@ -54,8 +54,9 @@ NTSTATUS FltRollbackComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, 
 }
 
 /* No object is a transaction. STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltSetTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, FLT_SET_CONTEXT_OPERATION Operation,
-                                  PFLT_CONTEXT NewContext, PFLT_CONTEXT *OldContext)
+NTSTATUS FltSetTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Transaction,
+                                  FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,
+                                  PFLT_CONTEXT *OldContext)
 {
         if (OldContext)
                 *OldContext = NULL;

@@ -6,6 +6,7 @@
 
 #include "fltmgr/check.h"
 #include "fltmgr/lookup.h"
+#include "nt/io.h"
 #include "nt/object.h"
 
 static NTSTATUS copy_string(PCUNICODE_STRING from, PUNICODE_STRING to, PULONG needed)
@@ -47,8 +48,8 @@ NTSTATUS FltGetVolumeGuidName(PFLT_VOLUME Volume, PUNICODE_STRING VolumeGuidName
 NTSTATUS FltGetVolumeProperties(PFLT_VOLUME Volume, PFLT_VOLUME_PROPERTIES VolumeProperties,
                                 ULONG VolumePropertiesLength, PULONG LengthReturned)
 {
-        const UNICODE_STRING names[] = { RTL_CONSTANT_STRING(L"\\FileSystem\\Ntfs"), RTL_CONSTANT_STRING(L"\\Ntfs"),
-                                         Volume->Name };
+        const UNICODE_STRING names[] = {RTL_CONSTANT_STRING(L"\\FileSystem\\Ntfs"), RTL_CONSTANT_STRING(L"\\Ntfs"),
+                                        Volume->Name};
         PFLT_VOLUME_PROPERTIES properties = VolumeProperties;
         PUNICODE_STRING fields[3];
         ULONG needed = sizeof(*properties);
@@ -77,7 +78,7 @@ NTSTATUS FltGetVolumeProperties(PFLT_VOLUME Volume, PFLT_VOLUME_PROPERTIES Volum
         place = (char *)(properties + 1);
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 memcpy(place, names[i].Buffer, names[i].Length);
-                *fields[i] = (UNICODE_STRING){ names[i].Length, names[i].Length, (PWCH)place };
+                *fields[i] = (UNICODE_STRING){names[i].Length, names[i].Length, (PWCH)place};
                 place += names[i].Length;
         }
         return STATUS_SUCCESS;
@@ -130,4 +131,46 @@ NTSTATUS FltIsVolumeSnapshot(PVOID FltObject, PBOOLEAN IsSnapshotVolume)
                 return STATUS_INVALID_PARAMETER;
         *IsSnapshotVolume = FALSE;
         return STATUS_SUCCESS;
+}
+
+/* ---- what the I/O manager wants to know of a volume's device ---- */
+
+static NTSTATUS pool_copy(PFLT_VOLUME volume, PCUNICODE_STRING from, PUNICODE_STRING to)
+{
+        NTSTATUS status = STATUS_INVALID_PARAMETER;
+
+        *to = (UNICODE_STRING){0};
+        if (volume && from->Length) {
+                to->Buffer = ExAllocatePoolWithTag(PagedPool, from->Length + sizeof(WCHAR), 'nVmF');
+                status = to->Buffer ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+        }
+        if (NT_SUCCESS(status)) {
+                memcpy(to->Buffer, from->Buffer, from->Length);
+                to->Buffer[from->Length / sizeof(WCHAR)] = 0;
+                to->Length = from->Length;
+                to->MaximumLength = (USHORT)(from->Length + sizeof(WCHAR));
+        }
+        fm_flt_object_unref(volume);
+        return status;
+}
+
+static NTSTATUS volume_dos_name(PDEVICE_OBJECT device, PUNICODE_STRING name)
+{
+        PFLT_VOLUME volume = fm_volume_ref_by_device(device);
+
+        return pool_copy(volume, volume ? &volume->DosName : NULL, name);
+}
+
+static NTSTATUS volume_guid_name(PDEVICE_OBJECT device, PUNICODE_STRING name)
+{
+        PFLT_VOLUME volume = fm_volume_ref_by_device(device);
+
+        return pool_copy(volume, volume ? &volume->GuidName : NULL, name);
+}
+
+__attribute__((constructor)) static void volume_hooks_init(void)
+{
+        static const struct fm_io_hooks hooks = {volume_dos_name, volume_guid_name};
+
+        fm_io_set_hooks(&hooks);
 }

@@ -31,7 +31,7 @@ static struct {
         unsigned waiting;         /* guarded by lock: jobs in the list */
         unsigned idle;            /* guarded by lock: workers that wait for one */
         unsigned workers;         /* guarded by lock */
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 __attribute__((constructor)) static void pool_init(void)
 {
@@ -104,7 +104,7 @@ void fm_work_push(void (*function)(void *argument), void *argument)
 {
         struct job *job = g_new(struct job, 1);
 
-        *job = (struct job){ function, argument, NULL };
+        *job = (struct job){function, argument, NULL};
         pthread_mutex_lock(&pool.lock);
         *pool.end = job;
         pool.end = &job->next;
@@ -166,8 +166,8 @@ static void run_generic(void *opaque)
  * Has WorkerRoutine called on a worker thread. FltObject: the filter or one of its instances, which can't go
  * away before the routine has returned. All queue types are one here.
  *
- * STATUS_SUCCESS; STATUS_FLT_DELETING_OBJECT: FltObject goes away already; STATUS_INVALID_PARAMETER: it is something else,
- * or the item is queued already. IRQL <= DISPATCH_LEVEL.
+ * STATUS_SUCCESS; STATUS_FLT_DELETING_OBJECT: FltObject goes away already; STATUS_INVALID_PARAMETER: it is something
+ * else, or the item is queued already. IRQL <= DISPATCH_LEVEL.
  */
 NTSTATUS FltQueueGenericWorkItem(PFLT_GENERIC_WORKITEM FltWorkItem, PVOID FltObject,
                                  PFLT_GENERIC_WORKITEM_ROUTINE WorkerRoutine, WORK_QUEUE_TYPE QueueType, PVOID Context)
@@ -308,9 +308,9 @@ static void run_safe_post(void *opaque)
  * Calls SafePostCallback where it may do what needs IRQL <= APC_LEVEL: at once, or, at DISPATCH_LEVEL, on a worker.
  *
  * TRUE: it was called, *RetPostOperationStatus is what it returned; or it will be, and *RetPostOperationStatus is
- * FLT_POSTOP_MORE_PROCESSING_REQUIRED. FALSE, and FLT_POSTOP_FINISHED_PROCESSING: it can't be posted (paging I/O, not an
- * IRP, top-level IRP set, instance going away): the caller has to do without. Not while draining: reported,
- * FALSE. Any IRQL.
+ * FLT_POSTOP_MORE_PROCESSING_REQUIRED. FALSE, and FLT_POSTOP_FINISHED_PROCESSING: it can't be posted (paging I/O, not
+ * an IRP, top-level IRP set, instance going away): the caller has to do without. Not while draining: reported, FALSE.
+ * Any IRQL.
  */
 BOOLEAN FltDoCompletionProcessingWhenSafe(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                           PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags,
@@ -331,7 +331,7 @@ BOOLEAN FltDoCompletionProcessingWhenSafe(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
         if (!can_be_posted(Data))
                 return FALSE;
         post = g_new(struct safe_post, 1);
-        *post = (struct safe_post){ Data, FltObjects, CompletionContext, Flags, SafePostCallback };
+        *post = (struct safe_post){Data, FltObjects, CompletionContext, Flags, SafePostCallback};
         *RetPostOperationStatus = FLT_POSTOP_MORE_PROCESSING_REQUIRED;
         fm_work_push(run_safe_post, post);
         return TRUE;

@@ -27,7 +27,7 @@ static NTSTATUS call_begin(const char *function, HANDLE handle, HANDLE event, PI
 {
         NTSTATUS status;
 
-        *call = (struct call){ 0 };
+        *call = (struct call){0};
         fm_check_irql(function, PASSIVE_LEVEL);
         if (apc) {
                 fm_log_unsupported(function, "an APC routine");
@@ -109,9 +109,9 @@ NTSTATUS IoCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJECT_ATT
                       ULONG ShareAccess, ULONG Disposition, ULONG CreateOptions, PVOID EaBuffer, ULONG EaLength,
                       CREATE_FILE_TYPE CreateFileType, PVOID InternalParameters, ULONG Options)
 {
-        return IoCreateFileEx(FileHandle, DesiredAccess, ObjectAttributes, IoStatusBlock, AllocationSize, FileAttributes,
-                              ShareAccess, Disposition, CreateOptions, EaBuffer, EaLength, CreateFileType,
-                              InternalParameters, Options, NULL);
+        return IoCreateFileEx(FileHandle, DesiredAccess, ObjectAttributes, IoStatusBlock, AllocationSize,
+                              FileAttributes, ShareAccess, Disposition, CreateOptions, EaBuffer, EaLength,
+                              CreateFileType, InternalParameters, Options, NULL);
 }
 
 /* IoCreateFile with a driver context: as FltCreateFileEx2; a DeviceObjectHint gives STATUS_NOT_SUPPORTED. */
@@ -229,8 +229,8 @@ NTSTATUS ZwReadFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine,
 NTSTATUS ZwWriteFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                      PIO_STATUS_BLOCK IoStatusBlock, PVOID Buffer, ULONG Length, PLARGE_INTEGER ByteOffset, PULONG Key)
 {
-        return transfer(__func__, IRP_MJ_WRITE, FileHandle, Event, ApcRoutine, IoStatusBlock, Buffer, Length, ByteOffset,
-                        Key);
+        return transfer(__func__, IRP_MJ_WRITE, FileHandle, Event, ApcRoutine, IoStatusBlock, Buffer, Length,
+                        ByteOffset, Key);
 }
 
 /* Flushes. The file system's status; STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL. */
@@ -265,7 +265,8 @@ NTSTATUS ZwQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBloc
         return call_end(&call, status, information, IoStatusBlock);
 }
 
-/* Changes a file. The file system's status; STATUS_INVALID_HANDLE; others as FltSetInformationFile. IRQL PASSIVE_LEVEL. */
+/* Changes a file. The file system's status; STATUS_INVALID_HANDLE; others as FltSetInformationFile. IRQL PASSIVE_LEVEL.
+ */
 NTSTATUS ZwSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation, ULONG Length,
                               FILE_INFORMATION_CLASS FileInformationClass)
 {
@@ -288,8 +289,8 @@ NTSTATUS ZwQueryVolumeInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStat
 
         if (!NT_SUCCESS(status))
                 return status;
-        status = fm_io_volume_information(__func__, call.below, IRP_MJ_QUERY_VOLUME_INFORMATION, call.file, FsInformation,
-                                          Length, FsInformationClass, &information);
+        status = fm_io_volume_information(__func__, call.below, IRP_MJ_QUERY_VOLUME_INFORMATION, call.file,
+                                          FsInformation, Length, FsInformationClass, &information);
         return call_end(&call, status, information, IoStatusBlock);
 }
 
@@ -309,7 +310,8 @@ NTSTATUS ZwQueryDirectoryFileEx(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE
         return call_end(&call, status, information, IoStatusBlock);
 }
 
-/* Lists a directory. The file system's status; STATUS_INVALID_HANDLE; others as FltQueryDirectoryFile. IRQL PASSIVE_LEVEL. */
+/* Lists a directory. The file system's status; STATUS_INVALID_HANDLE; others as FltQueryDirectoryFile. IRQL
+ * PASSIVE_LEVEL. */
 NTSTATUS ZwQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                               PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation, ULONG Length,
                               FILE_INFORMATION_CLASS FileInformationClass, BOOLEAN ReturnSingleEntry,
@@ -337,7 +339,8 @@ static NTSTATUS control(const char *function, UCHAR major, HANDLE handle, HANDLE
         return call_end(&call, status, information, iosb);
 }
 
-/* A file system control. The file system's status; STATUS_INVALID_HANDLE; others as FltFsControlFile. IRQL PASSIVE_LEVEL. */
+/* A file system control. The file system's status; STATUS_INVALID_HANDLE; others as FltFsControlFile. IRQL
+ * PASSIVE_LEVEL. */
 NTSTATUS ZwFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                          PIO_STATUS_BLOCK IoStatusBlock, ULONG FsControlCode, PVOID InputBuffer,
                          ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength)

@@ -2,7 +2,7 @@
 #include "fltmgr/manager.h"
 
 /* For each major: which fields hold MDL, buffer and length. Offsets from the parameters; -1: none. */
-#define AT(field) ((int)FIELD_OFFSET(FLT_PARAMETERS, field))
+#define AT(field)    ((int)FIELD_OFFSET(FLT_PARAMETERS, field))
 #define CODE(method) CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 1, method, FILE_ANY_ACCESS)
 
 static const struct {
@@ -11,43 +11,44 @@ static const struct {
         int mdl, buffer, length;
         LOCK_OPERATION access;
 } rows[] = {
-        { IRP_MJ_CREATE, 0, 0, -1, AT(Create.EaBuffer), AT(Create.EaLength), IoReadAccess },
-        { IRP_MJ_READ, 0, 0, AT(Read.MdlAddress), AT(Read.ReadBuffer), AT(Read.Length), IoWriteAccess },
-        { IRP_MJ_WRITE, 0, 0, AT(Write.MdlAddress), AT(Write.WriteBuffer), AT(Write.Length), IoReadAccess },
-        { IRP_MJ_QUERY_INFORMATION, 0, 0, -1, AT(QueryFileInformation.InfoBuffer), AT(QueryFileInformation.Length),
-          IoWriteAccess },
-        { IRP_MJ_SET_INFORMATION, 0, 0, -1, AT(SetFileInformation.InfoBuffer), AT(SetFileInformation.Length),
-          IoReadAccess },
-        { IRP_MJ_QUERY_EA, 0, 0, AT(QueryEa.MdlAddress), AT(QueryEa.EaBuffer), AT(QueryEa.Length), IoWriteAccess },
-        { IRP_MJ_SET_EA, 0, 0, AT(SetEa.MdlAddress), AT(SetEa.EaBuffer), AT(SetEa.Length), IoReadAccess },
-        { IRP_MJ_QUERY_VOLUME_INFORMATION, 0, 0, -1, AT(QueryVolumeInformation.VolumeBuffer),
-          AT(QueryVolumeInformation.Length), IoWriteAccess },
-        { IRP_MJ_SET_VOLUME_INFORMATION, 0, 0, -1, AT(SetVolumeInformation.VolumeBuffer), AT(SetVolumeInformation.Length),
-          IoReadAccess },
-        { IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, 0, AT(DirectoryControl.QueryDirectory.MdlAddress),
-          AT(DirectoryControl.QueryDirectory.DirectoryBuffer), AT(DirectoryControl.QueryDirectory.Length), IoWriteAccess },
-        { IRP_MJ_DIRECTORY_CONTROL, IRP_MN_NOTIFY_CHANGE_DIRECTORY, 0, AT(DirectoryControl.NotifyDirectory.MdlAddress),
-          AT(DirectoryControl.NotifyDirectory.DirectoryBuffer), AT(DirectoryControl.NotifyDirectory.Length),
-          IoWriteAccess },
-        { IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_BUFFERED), -1, AT(FileSystemControl.Buffered.SystemBuffer),
-          AT(FileSystemControl.Buffered.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_IN_DIRECT), AT(FileSystemControl.Direct.OutputMdlAddress),
-          AT(FileSystemControl.Direct.OutputBuffer), AT(FileSystemControl.Direct.OutputBufferLength), IoReadAccess },
-        { IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_OUT_DIRECT), AT(FileSystemControl.Direct.OutputMdlAddress),
-          AT(FileSystemControl.Direct.OutputBuffer), AT(FileSystemControl.Direct.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_NEITHER), AT(FileSystemControl.Neither.OutputMdlAddress),
-          AT(FileSystemControl.Neither.OutputBuffer), AT(FileSystemControl.Neither.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_DEVICE_CONTROL, 0, CODE(METHOD_BUFFERED), -1, AT(DeviceIoControl.Buffered.SystemBuffer),
-          AT(DeviceIoControl.Buffered.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_DEVICE_CONTROL, 0, CODE(METHOD_NEITHER), AT(DeviceIoControl.Neither.OutputMdlAddress),
-          AT(DeviceIoControl.Neither.OutputBuffer), AT(DeviceIoControl.Neither.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_INTERNAL_DEVICE_CONTROL, 0, CODE(METHOD_OUT_DIRECT), AT(DeviceIoControl.Direct.OutputMdlAddress),
-          AT(DeviceIoControl.Direct.OutputBuffer), AT(DeviceIoControl.Direct.OutputBufferLength), IoWriteAccess },
-        { IRP_MJ_QUERY_SECURITY, 0, 0, AT(QuerySecurity.MdlAddress), AT(QuerySecurity.SecurityBuffer),
-          AT(QuerySecurity.Length), IoWriteAccess },
-        { IRP_MJ_QUERY_QUOTA, 0, 0, AT(QueryQuota.MdlAddress), AT(QueryQuota.QuotaBuffer), AT(QueryQuota.Length),
-          IoWriteAccess },
-        { IRP_MJ_SET_QUOTA, 0, 0, AT(SetQuota.MdlAddress), AT(SetQuota.QuotaBuffer), AT(SetQuota.Length), IoReadAccess },
+        {IRP_MJ_CREATE, 0, 0, -1, AT(Create.EaBuffer), AT(Create.EaLength), IoReadAccess},
+        {IRP_MJ_READ, 0, 0, AT(Read.MdlAddress), AT(Read.ReadBuffer), AT(Read.Length), IoWriteAccess},
+        {IRP_MJ_WRITE, 0, 0, AT(Write.MdlAddress), AT(Write.WriteBuffer), AT(Write.Length), IoReadAccess},
+        {IRP_MJ_QUERY_INFORMATION, 0, 0, -1, AT(QueryFileInformation.InfoBuffer), AT(QueryFileInformation.Length),
+         IoWriteAccess},
+        {IRP_MJ_SET_INFORMATION, 0, 0, -1, AT(SetFileInformation.InfoBuffer), AT(SetFileInformation.Length),
+         IoReadAccess},
+        {IRP_MJ_QUERY_EA, 0, 0, AT(QueryEa.MdlAddress), AT(QueryEa.EaBuffer), AT(QueryEa.Length), IoWriteAccess},
+        {IRP_MJ_SET_EA, 0, 0, AT(SetEa.MdlAddress), AT(SetEa.EaBuffer), AT(SetEa.Length), IoReadAccess},
+        {IRP_MJ_QUERY_VOLUME_INFORMATION, 0, 0, -1, AT(QueryVolumeInformation.VolumeBuffer),
+         AT(QueryVolumeInformation.Length), IoWriteAccess},
+        {IRP_MJ_SET_VOLUME_INFORMATION, 0, 0, -1, AT(SetVolumeInformation.VolumeBuffer),
+         AT(SetVolumeInformation.Length), IoReadAccess},
+        {IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, 0, AT(DirectoryControl.QueryDirectory.MdlAddress),
+         AT(DirectoryControl.QueryDirectory.DirectoryBuffer), AT(DirectoryControl.QueryDirectory.Length),
+         IoWriteAccess},
+        {IRP_MJ_DIRECTORY_CONTROL, IRP_MN_NOTIFY_CHANGE_DIRECTORY, 0, AT(DirectoryControl.NotifyDirectory.MdlAddress),
+         AT(DirectoryControl.NotifyDirectory.DirectoryBuffer), AT(DirectoryControl.NotifyDirectory.Length),
+         IoWriteAccess},
+        {IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_BUFFERED), -1, AT(FileSystemControl.Buffered.SystemBuffer),
+         AT(FileSystemControl.Buffered.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_IN_DIRECT), AT(FileSystemControl.Direct.OutputMdlAddress),
+         AT(FileSystemControl.Direct.OutputBuffer), AT(FileSystemControl.Direct.OutputBufferLength), IoReadAccess},
+        {IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_OUT_DIRECT), AT(FileSystemControl.Direct.OutputMdlAddress),
+         AT(FileSystemControl.Direct.OutputBuffer), AT(FileSystemControl.Direct.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_FILE_SYSTEM_CONTROL, 0, CODE(METHOD_NEITHER), AT(FileSystemControl.Neither.OutputMdlAddress),
+         AT(FileSystemControl.Neither.OutputBuffer), AT(FileSystemControl.Neither.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_DEVICE_CONTROL, 0, CODE(METHOD_BUFFERED), -1, AT(DeviceIoControl.Buffered.SystemBuffer),
+         AT(DeviceIoControl.Buffered.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_DEVICE_CONTROL, 0, CODE(METHOD_NEITHER), AT(DeviceIoControl.Neither.OutputMdlAddress),
+         AT(DeviceIoControl.Neither.OutputBuffer), AT(DeviceIoControl.Neither.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_INTERNAL_DEVICE_CONTROL, 0, CODE(METHOD_OUT_DIRECT), AT(DeviceIoControl.Direct.OutputMdlAddress),
+         AT(DeviceIoControl.Direct.OutputBuffer), AT(DeviceIoControl.Direct.OutputBufferLength), IoWriteAccess},
+        {IRP_MJ_QUERY_SECURITY, 0, 0, AT(QuerySecurity.MdlAddress), AT(QuerySecurity.SecurityBuffer),
+         AT(QuerySecurity.Length), IoWriteAccess},
+        {IRP_MJ_QUERY_QUOTA, 0, 0, AT(QueryQuota.MdlAddress), AT(QueryQuota.QuotaBuffer), AT(QueryQuota.Length),
+         IoWriteAccess},
+        {IRP_MJ_SET_QUOTA, 0, 0, AT(SetQuota.MdlAddress), AT(SetQuota.QuotaBuffer), AT(SetQuota.Length), IoReadAccess},
 };
 
 static FLT_IO_PARAMETER_BLOCK iopb;
@@ -70,7 +71,7 @@ static void fill(size_t row)
 
 static void test_rows(void)
 {
-        FLT_CALLBACK_DATA data = { .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb };
+        FLT_CALLBACK_DATA data = {.Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb};
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
                 LOCK_OPERATION access;
@@ -92,7 +93,7 @@ static void test_rows(void)
 /* All majors that are in no row have no buffer. */
 static void test_none(void)
 {
-        FLT_CALLBACK_DATA data = { .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb };
+        FLT_CALLBACK_DATA data = {.Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb};
 
         for (unsigned major = 0; major < 256; major++) {
                 bool known = false;
@@ -113,7 +114,7 @@ static void test_none(void)
 
 static void test_fast_io_control(void)
 {
-        FLT_CALLBACK_DATA data = { .Flags = FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, .Iopb = &iopb };
+        FLT_CALLBACK_DATA data = {.Flags = FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, .Iopb = &iopb};
         PVOID *buffer;
         PMDL *mdl;
 
@@ -148,8 +149,8 @@ static void test_routine_address(void)
 
 static void test_dirty_and_synchronous(void)
 {
-        FLT_CALLBACK_DATA data = { .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb };
-        FILE_OBJECT file = { 0 };
+        FLT_CALLBACK_DATA data = {.Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = &iopb};
+        FILE_OBJECT file = {0};
 
         memset(&iopb, 0, sizeof(iopb));
         FltSetCallbackDataDirty(&data);

@@ -4,7 +4,7 @@
 #include "fltmgr/ecp.h"
 #include "nt/verifier.h"
 
-static const GUID types[3] = { { 1, 2, 3, { 4 } }, { 1, 2, 3, { 5 } }, { 9, 9, 9, { 9 } } };
+static const GUID types[3] = {{1, 2, 3, {4}}, {1, 2, 3, {5}}, {9, 9, 9, {9}}};
 static struct fake *fake;
 static unsigned cleaned;
 

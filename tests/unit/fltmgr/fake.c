@@ -35,7 +35,8 @@ static char *path_of_name(PFILE_OBJECT file)
         if (file->RelatedFileObject)
                 related = g_strdup(open_of(file->RelatedFileObject)->path);
         if (related)
-                path = g_strcmp0(related, "/") == 0 ? g_strconcat("/", name, NULL) : g_strconcat(related, "/", name, NULL);
+                path = g_strcmp0(related, "/") == 0 ? g_strconcat("/", name, NULL)
+                                                    : g_strconcat(related, "/", name, NULL);
         else
                 path = g_strdup(name && *name ? name : "/");
         free(name);
@@ -201,8 +202,8 @@ static void content_free(gpointer content)
 
 struct fake *fake_new(void)
 {
-        static const struct fm_fsd_ops fsd = { fake_dispatch, fake_path, fake_close_file, fake_open_data };
-        static const struct fm_volume_options options = { .mount_point = "/mnt/fake", .sector_size = 512 };
+        static const struct fm_fsd_ops fsd = {fake_dispatch, fake_path, fake_close_file, fake_open_data};
+        static const struct fm_volume_options options = {.mount_point = "/mnt/fake", .sector_size = 512};
         struct fake *fake = g_new0(struct fake, 1);
 
         fake->log = g_string_new(NULL);
@@ -309,7 +310,7 @@ PFILE_OBJECT fake_file(struct fake *fake, const char *path, bool open)
         g_assert_true(fm_name_to_unicode_string(path, strlen(path), &file->FileName));
         file->Flags = FO_SYNCHRONOUS_IO;
         if (open) {
-                struct fm_requestor requestor = { .kernel = true };
+                struct fm_requestor requestor = {.kernel = true};
                 struct fm_operation *operation = fm_operation_new(fake->volume, IRP_MJ_CREATE, file, &requestor);
 
                 operation->iopb.Parameters.Create.Options = (ULONG)FILE_OPEN << 24;
@@ -337,5 +338,5 @@ UNICODE_STRING fake_string(const char *text)
 
         for (size_t i = 0; i <= length; i++)
                 chars[i] = (unsigned char)text[i];
-        return (UNICODE_STRING){ (USHORT)(length * 2), (USHORT)(length * 2 + 2), chars };
+        return (UNICODE_STRING){(USHORT)(length * 2), (USHORT)(length * 2 + 2), chars};
 }

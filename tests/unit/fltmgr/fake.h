@@ -12,9 +12,9 @@
 struct fake {
         PFLT_VOLUME volume;
         PFLT_FILTER filter;
-        PFLT_INSTANCE instance; /* of filter on volume, at altitude 320000 */
-        GString *log;           /* "CREATE /a;READ;..." */
-        GHashTable *files;      /* path -> GString, or NULL for a directory */
+        PFLT_INSTANCE instance;      /* of filter on volume, at altitude 320000 */
+        GString *log;                /* "CREATE /a;READ;..." */
+        GHashTable *files;           /* path -> GString, or NULL for a directory */
         FLT_IO_PARAMETER_BLOCK last; /* as the bottom saw it */
 };
 
@@ -37,10 +37,11 @@ PFILE_OBJECT fake_file(struct fake *fake, const char *path, bool open);
 bool fake_equal(PCUNICODE_STRING string, const char *text);
 UNICODE_STRING fake_string(const char *text); /* Buffer: g_free() */
 
-#define assert_string(string, text)                                                                               \
-        do {                                                                                                      \
-                const UNICODE_STRING *string_ = (string);                                                         \
-                if (!fake_equal(string_, (text)))                                                                 \
-                        g_error("%s:%d: " #string " is not \"%s\" (%u bytes)", __FILE__, __LINE__, (text), string_->Length); \
+#define assert_string(string, text)                                                                                    \
+        do {                                                                                                           \
+                const UNICODE_STRING *string_ = (string);                                                              \
+                if (!fake_equal(string_, (text)))                                                                      \
+                        g_error("%s:%d: " #string " is not \"%s\" (%u bytes)", __FILE__, __LINE__, (text),             \
+                                string_->Length);                                                                      \
         } while (0)
 #define assert_status(status, expected) g_assert_cmphex((ULONG)(status), ==, (ULONG)(expected))

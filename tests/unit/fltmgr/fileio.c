@@ -2,9 +2,11 @@
 #include "fake.h"
 
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
+#include "fltmgr/port.h"
 #include "nt/object.h"
+#include "nt/process.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
@@ -28,10 +30,10 @@ static FLT_PREOP_CALLBACK_STATUS record_pre(PFLT_CALLBACK_DATA data, PCFLT_RELAT
 }
 
 static const FLT_OPERATION_REGISTRATION all[] = {
-        { IRP_MJ_CREATE, 0, record_pre, NULL },          { IRP_MJ_READ, 0, record_pre, NULL },
-        { IRP_MJ_WRITE, 0, record_pre, NULL },           { IRP_MJ_CLEANUP, 0, record_pre, NULL },
-        { IRP_MJ_CLOSE, 0, record_pre, NULL },           { IRP_MJ_QUERY_INFORMATION, 0, record_pre, NULL },
-        { IRP_MJ_SET_INFORMATION, 0, record_pre, NULL }, { IRP_MJ_OPERATION_END, 0, NULL, NULL },
+        {IRP_MJ_CREATE, 0, record_pre, NULL},          {IRP_MJ_READ, 0, record_pre, NULL},
+        {IRP_MJ_WRITE, 0, record_pre, NULL},           {IRP_MJ_CLEANUP, 0, record_pre, NULL},
+        {IRP_MJ_CLOSE, 0, record_pre, NULL},           {IRP_MJ_QUERY_INFORMATION, 0, record_pre, NULL},
+        {IRP_MJ_SET_INFORMATION, 0, record_pre, NULL}, {IRP_MJ_OPERATION_END, 0, NULL, NULL},
 };
 
 static PFLT_FILTER high_filter, low_filter;
@@ -55,8 +57,8 @@ static PFILE_OBJECT open_file(const char *path)
 static void test_read(void)
 {
         PFILE_OBJECT file = open_file("/file");
-        LARGE_INTEGER offset = { .QuadPart = 2 };
-        char buffer[64] = { 0 };
+        LARGE_INTEGER offset = {.QuadPart = 2};
+        char buffer[64] = {0};
         ULONG done;
 
         assert_status(FltReadFile(fake->instance, file, &offset, 3, buffer, 0, &done, NULL, NULL), STATUS_SUCCESS);
@@ -77,8 +79,8 @@ static void test_read(void)
         g_assert_cmpuint(done, ==, 0);
         g_assert_cmpint(file->CurrentByteOffset.QuadPart, ==, 7);
         offset.QuadPart = 0;
-        assert_status(FltReadFile(fake->instance, file, &offset, 1, buffer, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET,
-                                  &done, NULL, NULL),
+        assert_status(FltReadFile(fake->instance, file, &offset, 1, buffer,
+                                  FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET, &done, NULL, NULL),
                       STATUS_SUCCESS);
         g_assert_cmpint(file->CurrentByteOffset.QuadPart, ==, 7);
         fm_object_unref(file);
@@ -88,7 +90,7 @@ static void test_read_refusals(void)
 {
         PFILE_OBJECT file = open_file("/file"), unopened = fake_file(fake, "/file", false);
         _Alignas(512) char buffer[1024];
-        LARGE_INTEGER offset = { .QuadPart = 0 };
+        LARGE_INTEGER offset = {.QuadPart = 0};
         ULONG done;
 
         assert_status(FltReadFile(low, unopened, &offset, 1, buffer, 0, &done, NULL, NULL), STATUS_INVALID_PARAMETER);
@@ -107,8 +109,9 @@ static void test_read_refusals(void)
         assert_status(FltReadFile(low, file, &offset, 512, buffer, FLTFL_IO_OPERATION_NON_CACHED, &done, NULL, NULL),
                       STATUS_INVALID_PARAMETER);
         offset.QuadPart = 0;
-        assert_status(FltReadFile(low, file, &offset, 512, buffer, FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING, &done, NULL, NULL),
-                      STATUS_INVALID_PARAMETER);
+        assert_status(
+                FltReadFile(low, file, &offset, 512, buffer, FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING, &done, NULL, NULL),
+                STATUS_INVALID_PARAMETER);
         file->Flags &= ~(ULONG)FO_SYNCHRONOUS_IO;
         assert_status(FltReadFile(low, file, NULL, 1, buffer, 0, &done, NULL, NULL), STATUS_INVALID_PARAMETER);
         file->Flags |= FO_CLEANUP_COMPLETE;
@@ -145,8 +148,8 @@ static void wait_async(void)
 static void test_async(void)
 {
         PFILE_OBJECT file = open_file("/file");
-        LARGE_INTEGER offset = { .QuadPart = 0 };
-        char buffer[8] = { 0 };
+        LARGE_INTEGER offset = {.QuadPart = 0};
+        char buffer[8] = {0};
 
         KeInitializeEvent(&async_done, NotificationEvent, FALSE);
         assert_status(FltReadFile(low, file, &offset, 7, buffer, 0, NULL, async_callback, &async), STATUS_PENDING);
@@ -165,7 +168,7 @@ static void test_async(void)
 static void test_write(void)
 {
         PFILE_OBJECT file;
-        LARGE_INTEGER end = { .u = { .LowPart = FILE_WRITE_TO_END_OF_FILE, .HighPart = -1 } };
+        LARGE_INTEGER end = {.u = {.LowPart = FILE_WRITE_TO_END_OF_FILE, .HighPart = -1}};
         ULONG done;
 
         fake_add(fake, "/out", "");
@@ -185,8 +188,8 @@ static void test_query(void)
         BOOLEAN directory = TRUE;
         ULONG length;
 
-        assert_status(FltQueryInformationFile(fake->instance, file, &standard, sizeof(standard), FileStandardInformation,
-                                              &length),
+        assert_status(FltQueryInformationFile(fake->instance, file, &standard, sizeof(standard),
+                                              FileStandardInformation, &length),
                       STATUS_SUCCESS);
         g_assert_cmpuint(length, ==, sizeof(standard));
         g_assert_cmpint(standard.EndOfFile.QuadPart, ==, 7);
@@ -201,7 +204,7 @@ static void test_query(void)
 static void test_fs_control(void)
 {
         PFILE_OBJECT file = open_file("/file");
-        char in[] = "abcd", out[8] = { 0 };
+        char in[] = "abcd", out[8] = {0};
         ULONG length;
 
         assert_status(FltFsControlFile(low, file, CTL_CODE(9, 1, METHOD_BUFFERED, 0), in, 4, out, 3, &length),
@@ -221,13 +224,13 @@ static NTSTATUS create(PFLT_INSTANCE instance, const char *name, HANDLE root, UL
 {
         UNICODE_STRING string = fake_string(name);
         OBJECT_ATTRIBUTES attributes;
-        IO_STATUS_BLOCK iosb = { 0 };
+        IO_STATUS_BLOCK iosb = {0};
         NTSTATUS status;
 
         InitializeObjectAttributes(&attributes, &string, OBJ_KERNEL_HANDLE, root, NULL);
         status = FltCreateFileEx(fake->filter, instance, handle, file, FILE_GENERIC_READ, &attributes, &iosb, NULL,
-                                 FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, disposition, FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0,
-                                 0);
+                                 FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, disposition, FILE_SYNCHRONOUS_IO_NONALERT,
+                                 NULL, 0, 0);
         assert_status(iosb.Status, status);
         *information = iosb.Information;
         g_free(string.Buffer);
@@ -238,10 +241,10 @@ static NTSTATUS create(PFLT_INSTANCE instance, const char *name, HANDLE root, UL
 static void test_create_below(void)
 {
         ULONG_PTR information;
-        LARGE_INTEGER offset = { 0 };
+        LARGE_INTEGER offset = {0};
         IO_STATUS_BLOCK iosb;
         PFILE_OBJECT file;
-        char buffer[8] = { 0 };
+        char buffer[8] = {0};
         HANDLE handle;
 
         g_string_truncate(seen, 0);
@@ -283,10 +286,10 @@ static void test_create_errors(void)
                 const char *name;
                 NTSTATUS status;
         } rows[] = {
-                { "\\??\\C:\\missing", STATUS_OBJECT_NAME_NOT_FOUND },
-                { "\\??\\Q:\\file", STATUS_OBJECT_PATH_NOT_FOUND },
-                { "file", STATUS_OBJECT_PATH_SYNTAX_BAD },
-                { "", STATUS_OBJECT_PATH_SYNTAX_BAD },
+                {"\\??\\C:\\missing", STATUS_OBJECT_NAME_NOT_FOUND},
+                {"\\??\\Q:\\file", STATUS_OBJECT_PATH_NOT_FOUND},
+                {"file", STATUS_OBJECT_PATH_SYNTAX_BAD},
+                {"", STATUS_OBJECT_PATH_SYNTAX_BAD},
         };
         ULONG_PTR information;
         HANDLE handle;
@@ -296,7 +299,8 @@ static void test_create_errors(void)
                 g_assert_null(handle);
         }
         assert_status(create(low, "\\??\\C:\\file", NULL, 77, &handle, NULL, &information), STATUS_INVALID_PARAMETER);
-        assert_status(create(low, "file", (HANDLE)0x7ffc, FILE_OPEN, &handle, NULL, &information), STATUS_INVALID_HANDLE);
+        assert_status(create(low, "file", (HANDLE)0x7ffc, FILE_OPEN, &handle, NULL, &information),
+                      STATUS_INVALID_HANDLE);
         assert_status(FltClose((HANDLE)0x7ffc), STATUS_INVALID_HANDLE);
 }
 
@@ -324,7 +328,7 @@ static void test_callback_data(void)
 {
         PFILE_OBJECT file = open_file("/file");
         PFLT_CALLBACK_DATA data;
-        char buffer[8] = { 0 };
+        char buffer[8] = {0};
 
         assert_status(FltAllocateCallbackData(fake->instance, file, &data), STATUS_SUCCESS);
         g_assert_cmpuint(fake->filter->data_alive, ==, 1);
@@ -398,11 +402,110 @@ static void test_section_checks(void)
         fm_object_unref(file);
 }
 
+/* An agent that takes descriptors. */
+static struct {
+        PEPROCESS process;
+        uint64_t size;
+        HANDLE revoked;
+} agent;
+
+static NTSTATUS agent_give(PEPROCESS process, int fd, uint64_t size, HANDLE *ret)
+{
+        if (process != agent.process)
+                return STATUS_NOT_FOUND;
+        agent.size = size;
+        *ret = (HANDLE)FM_PORT_GIVEN_FIRST;
+        return STATUS_SUCCESS;
+}
+
+static NTSTATUS agent_revoke(PEPROCESS process, HANDLE handle)
+{
+        agent.revoked = handle;
+        return STATUS_SUCCESS;
+}
+
+static const FLT_CONTEXT_REGISTRATION section_contexts[] = {
+        {FLT_SECTION_CONTEXT, 0, NULL, 16, 'tset'},
+        {.ContextType = FLT_CONTEXT_END},
+};
+
+static NTSTATUS scan(PFILE_OBJECT file, PFLT_CONTEXT context, PHANDLE handle, PVOID *object, PLARGE_INTEGER size)
+{
+        return FltCreateSectionForDataScan(low, file, context, SECTION_MAP_READ, NULL, NULL, PAGE_READONLY, SEC_COMMIT,
+                                           0, handle, object, size);
+}
+
+static void test_section_scan(void)
+{
+        static const struct fm_port_ops ops = {.give = agent_give, .revoke = agent_revoke};
+        PFILE_OBJECT file = open_file("/file"), directory = open_file("/"), empty;
+        PFLT_CONTEXT context, second, found;
+        LARGE_INTEGER size;
+        KAPC_STATE state;
+        PVOID object;
+        HANDLE handle;
+
+        low_filter->registration.ContextRegistration = g_memdup2(section_contexts, sizeof(section_contexts));
+        fake_add(fake, "/nothing", "");
+        empty = open_file("/nothing");
+        assert_status(FltRegisterForDataScan(low), STATUS_SUCCESS);
+        assert_status(FltAllocateContext(low_filter, FLT_SECTION_CONTEXT, 16, PagedPool, &context), STATUS_SUCCESS);
+        assert_status(FltAllocateContext(low_filter, FLT_SECTION_CONTEXT, 16, PagedPool, &second), STATUS_SUCCESS);
+
+        /* What fails leaves the context free for the next try. */
+        assert_status(scan(empty, context, &handle, &object, &size), STATUS_END_OF_FILE);
+        assert_status(scan(directory, context, &handle, &object, &size), STATUS_FILE_IS_A_DIRECTORY);
+        g_assert_null(handle);
+        assert_status(scan(file, context, &handle, &object, &size), STATUS_SUCCESS);
+        g_assert_cmpint(size.QuadPart, ==, 7);
+        assert_status(FltGetSectionContext(low, file, &found), STATUS_SUCCESS);
+        g_assert_true(found == context);
+        FltReleaseContext(found);
+        g_assert_false(fm_port_is_given_handle(handle));
+        assert_status(ZwClose(handle), STATUS_SUCCESS);
+        ObDereferenceObject(object);
+        /* One at a time. */
+        assert_status(scan(file, second, &handle, &object, &size), STATUS_FLT_CONTEXT_ALREADY_DEFINED);
+        assert_status(FltCloseSectionForDataScan(context), STATUS_SUCCESS);
+        assert_status(FltCloseSectionForDataScan(context), STATUS_NOT_FOUND);
+        assert_status(FltGetSectionContext(low, file, &found), STATUS_NOT_FOUND);
+
+        /* In the name of an agent the handle is the agent's. */
+        agent.process = fm_process_ref_by_id(getpid());
+        fm_port_set_ops(&ops);
+        KeStackAttachProcess(agent.process, &state);
+        assert_status(scan(file, second, &handle, &object, &size), STATUS_SUCCESS);
+        g_assert_true(handle == (HANDLE)FM_PORT_GIVEN_FIRST);
+        g_assert_cmpuint(agent.size, ==, 7);
+        assert_status(ZwClose(handle), STATUS_SUCCESS);
+        g_assert_true(agent.revoked == handle);
+        /* A kernel handle stays a kernel handle; another handle of the object may be the agent's. */
+        assert_status(
+                ObOpenObjectByPointer(object, OBJ_KERNEL_HANDLE, NULL, 0, *MmSectionObjectType, KernelMode, &handle),
+                STATUS_SUCCESS);
+        g_assert_false(fm_port_is_given_handle(handle));
+        assert_status(ZwClose(handle), STATUS_SUCCESS);
+        assert_status(ObOpenObjectByPointer(object, 0, NULL, 0, *MmSectionObjectType, KernelMode, &handle),
+                      STATUS_SUCCESS);
+        g_assert_true(fm_port_is_given_handle(handle));
+        KeUnstackDetachProcess(&state);
+        fm_port_set_ops(NULL);
+        ObDereferenceObject(object);
+        assert_status(FltCloseSectionForDataScan(second), STATUS_SUCCESS);
+        FltReleaseContext(context);
+        FltReleaseContext(second);
+        g_assert_cmpuint(low_filter->contexts_alive, ==, 0);
+        fm_object_unref(agent.process);
+        fm_object_unref(empty);
+        fm_object_unref(directory);
+        fm_object_unref(file);
+}
+
 static void test_section_map(void)
 {
         ULONG_PTR information;
         HANDLE file, section;
-        LARGE_INTEGER size = { .QuadPart = 100000 }, offset = { .QuadPart = 65536 };
+        LARGE_INTEGER size = {.QuadPart = 100000}, offset = {.QuadPart = 65536};
         SIZE_T view_size = 0;
         PVOID view = NULL, second = NULL;
 
@@ -492,6 +595,7 @@ int main(int argc, char **argv)
         g_test_add_func("/fileio/callback-data", test_callback_data);
         g_test_add_func("/fileio/aligned-pool", test_aligned_pool);
         g_test_add_func("/section/checks", test_section_checks);
+        g_test_add_func("/section/scan", test_section_scan);
         g_test_add_func("/section/map", test_section_map);
         g_test_add_func("/section/empty", test_section_empty);
         result = g_test_run();

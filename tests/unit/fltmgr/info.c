@@ -13,7 +13,8 @@ static void test_layout(void)
         g_assert_cmpuint(sizeof(FILTER_FULL_INFORMATION), ==, 16);
         g_assert_cmpuint(FIELD_OFFSET(FILTER_FULL_INFORMATION, FilterNameBuffer), ==, 14);
         g_assert_cmpuint(sizeof(FILTER_AGGREGATE_BASIC_INFORMATION), ==, 24);
-        g_assert_cmpuint(FIELD_OFFSET(FILTER_AGGREGATE_BASIC_INFORMATION, Type.MiniFilter.FilterAltitudeBufferOffset), ==, 22);
+        g_assert_cmpuint(FIELD_OFFSET(FILTER_AGGREGATE_BASIC_INFORMATION, Type.MiniFilter.FilterAltitudeBufferOffset),
+                         ==, 22);
         g_assert_cmpuint(sizeof(FILTER_AGGREGATE_STANDARD_INFORMATION), ==, 28);
         g_assert_cmpuint(sizeof(FILTER_VOLUME_BASIC_INFORMATION), ==, 4);
         g_assert_cmpuint(sizeof(FILTER_VOLUME_STANDARD_INFORMATION), ==, 20);
@@ -25,7 +26,7 @@ static void test_layout(void)
 
 static void assert_slice(const void *buffer, USHORT offset, USHORT length, const char *text)
 {
-        UNICODE_STRING string = { length, length, (PWCH)((char *)(uintptr_t)buffer + offset) };
+        UNICODE_STRING string = {length, length, (PWCH)((char *)(uintptr_t)buffer + offset)};
 
         assert_string(&string, text);
 }
@@ -86,12 +87,14 @@ static void test_filter(void)
         assert_status(query_filter(FilterAggregateBasicInformation, buffer, sizeof(buffer), &returned), STATUS_SUCCESS);
         g_assert_cmphex(basic->Flags, ==, FLTFL_AGGREGATE_INFO_IS_MINIFILTER);
         g_assert_cmpuint(basic->Type.MiniFilter.NumberOfInstances, ==, 1);
-        assert_slice(buffer, basic->Type.MiniFilter.FilterNameBufferOffset, basic->Type.MiniFilter.FilterNameLength, "fake");
+        assert_slice(buffer, basic->Type.MiniFilter.FilterNameBufferOffset, basic->Type.MiniFilter.FilterNameLength,
+                     "fake");
         assert_slice(buffer, basic->Type.MiniFilter.FilterAltitudeBufferOffset,
                      basic->Type.MiniFilter.FilterAltitudeLength, "320000");
 
         check_sizes(query_filter, FilterAggregateStandardInformation, 28 + 8 + 12);
-        assert_status(query_filter(FilterAggregateStandardInformation, buffer, sizeof(buffer), &returned), STATUS_SUCCESS);
+        assert_status(query_filter(FilterAggregateStandardInformation, buffer, sizeof(buffer), &returned),
+                      STATUS_SUCCESS);
         g_assert_cmphex(standard->Flags, ==, FLTFL_ASI_IS_MINIFILTER);
         assert_slice(buffer, standard->Type.MiniFilter.FilterNameBufferOffset,
                      standard->Type.MiniFilter.FilterNameLength, "fake");
@@ -114,7 +117,8 @@ static void test_instance(void)
         assert_slice(buffer, full->InstanceNameBufferOffset, full->InstanceNameLength, "fake instance");
         assert_slice(buffer, full->AltitudeBufferOffset, full->AltitudeLength, "320000");
         assert_slice(buffer, full->FilterNameBufferOffset, full->FilterNameLength, "fake");
-        g_assert_cmpmem(buffer + full->VolumeNameBufferOffset, full->VolumeNameLength, fake->volume->Name.Buffer, volume);
+        g_assert_cmpmem(buffer + full->VolumeNameBufferOffset, full->VolumeNameLength, fake->volume->Name.Buffer,
+                        volume);
         assert_status(query_instance(InstanceAggregateStandardInformation, buffer, sizeof(buffer), &returned),
                       STATUS_SUCCESS);
         g_assert_cmpuint(standard->Type.MiniFilter.VolumeFileSystemType, ==, FLT_FSTYPE_NTFS);
@@ -142,7 +146,7 @@ static void test_enumerate(void)
 {
         _Alignas(8) unsigned char buffer[512];
         INSTANCE_BASIC_INFORMATION *basic = (void *)buffer;
-        static const char *const by_altitude[] = { "upper", "fake instance", "lower" };
+        static const char *const by_altitude[] = {"upper", "fake instance", "lower"};
         PFLT_INSTANCE list[8];
         PFLT_FILTER filters[8];
         ULONG count;
@@ -156,16 +160,17 @@ static void test_enumerate(void)
         assert_status(FltEnumerateInstanceInformationByVolume(fake->volume, 3, InstanceBasicInformation, buffer,
                                                               sizeof(buffer), &count),
                       STATUS_NO_MORE_ENTRIES);
-        assert_status(FltEnumerateInstanceInformationByFilter(other, 1, InstanceBasicInformation, buffer, sizeof(buffer),
-                                                              &count),
+        assert_status(FltEnumerateInstanceInformationByFilter(other, 1, InstanceBasicInformation, buffer,
+                                                              sizeof(buffer), &count),
                       STATUS_SUCCESS);
-        assert_status(FltEnumerateInstanceInformationByFilter(other, 2, InstanceBasicInformation, buffer, sizeof(buffer),
-                                                              &count),
+        assert_status(FltEnumerateInstanceInformationByFilter(other, 2, InstanceBasicInformation, buffer,
+                                                              sizeof(buffer), &count),
                       STATUS_NO_MORE_ENTRIES);
         assert_status(FltEnumerateFilterInformation(2, FilterFullInformation, buffer, sizeof(buffer), &count),
                       STATUS_NO_MORE_ENTRIES);
-        assert_status(FltEnumerateVolumeInformation(NULL, 1, FilterVolumeBasicInformation, buffer, sizeof(buffer), &count),
-                      STATUS_NO_MORE_ENTRIES);
+        assert_status(
+                FltEnumerateVolumeInformation(NULL, 1, FilterVolumeBasicInformation, buffer, sizeof(buffer), &count),
+                STATUS_NO_MORE_ENTRIES);
 
         assert_status(FltEnumerateInstances(NULL, NULL, list, 8, &count), STATUS_INVALID_PARAMETER);
         assert_status(FltEnumerateInstances(fake->volume, NULL, NULL, 0, &count), STATUS_BUFFER_TOO_SMALL);
@@ -189,18 +194,18 @@ static void test_lookup(void)
                 const char *name;
                 NTSTATUS status;
         } volumes[] = {
-                { "\\Device\\HarddiskVolume1", STATUS_SUCCESS },
-                { "\\device\\harddiskvolume1", STATUS_SUCCESS },
-                { "\\Device\\HarddiskVolume1\\", STATUS_SUCCESS },
-                { "\\Device\\HarddiskVolume1\\a", STATUS_FLT_VOLUME_NOT_FOUND },
-                { "\\Device\\HarddiskVolume11", STATUS_FLT_VOLUME_NOT_FOUND },
-                { "C:", STATUS_SUCCESS },
-                { "c:\\", STATUS_SUCCESS },
-                { "\\??\\C:", STATUS_SUCCESS },
-                { "D:", STATUS_FLT_VOLUME_NOT_FOUND },
-                { "/mnt/fake", STATUS_SUCCESS },
-                { "/mnt/fak", STATUS_FLT_VOLUME_NOT_FOUND },
-                { "", STATUS_INVALID_PARAMETER },
+                {"\\Device\\HarddiskVolume1", STATUS_SUCCESS},
+                {"\\device\\harddiskvolume1", STATUS_SUCCESS},
+                {"\\Device\\HarddiskVolume1\\", STATUS_SUCCESS},
+                {"\\Device\\HarddiskVolume1\\a", STATUS_FLT_VOLUME_NOT_FOUND},
+                {"\\Device\\HarddiskVolume11", STATUS_FLT_VOLUME_NOT_FOUND},
+                {"C:", STATUS_SUCCESS},
+                {"c:\\", STATUS_SUCCESS},
+                {"\\??\\C:", STATUS_SUCCESS},
+                {"D:", STATUS_FLT_VOLUME_NOT_FOUND},
+                {"/mnt/fake", STATUS_SUCCESS},
+                {"/mnt/fak", STATUS_FLT_VOLUME_NOT_FOUND},
+                {"", STATUS_INVALID_PARAMETER},
         };
         PFLT_INSTANCE instance;
         PFLT_VOLUME volume;
@@ -222,7 +227,8 @@ static void test_lookup(void)
         assert_status(FltGetFilterFromName(&name, &filter), STATUS_SUCCESS);
         g_assert_true(filter == other);
         FltObjectDereference(filter);
-        assert_status(FltGetVolumeInstanceFromName(other, fake->volume, &name, &instance), STATUS_FLT_INSTANCE_NOT_FOUND);
+        assert_status(FltGetVolumeInstanceFromName(other, fake->volume, &name, &instance),
+                      STATUS_FLT_INSTANCE_NOT_FOUND);
         g_free(name.Buffer);
         name = fake_string("nobody");
         assert_status(FltGetFilterFromName(&name, &filter), STATUS_FLT_FILTER_NOT_FOUND);
@@ -265,7 +271,7 @@ static void test_stack(void)
 static void test_volume_names(void)
 {
         WCHAR chars[64];
-        UNICODE_STRING name = { 0, sizeof(chars), chars };
+        UNICODE_STRING name = {0, sizeof(chars), chars};
         ULONG needed;
 
         assert_status(FltGetVolumeName(fake->volume, NULL, NULL), STATUS_INVALID_PARAMETER);
@@ -318,6 +324,24 @@ static void test_type(void)
         g_assert_false(answer);
 }
 
+static void test_device(void)
+{
+        PDEVICE_OBJECT device;
+        PFLT_VOLUME volume;
+        UNICODE_STRING name;
+
+        assert_status(FltGetDiskDeviceObject(fake->volume, &device), STATUS_SUCCESS);
+        g_assert_true(FltIsFltMgrVolumeDeviceObject(device));
+        assert_status(FltGetVolumeFromDeviceObject(fake->filter, device, &volume), STATUS_SUCCESS);
+        g_assert_true(volume == fake->volume);
+        FltObjectDereference(volume);
+        assert_status(IoVolumeDeviceToDosName(device, &name), STATUS_SUCCESS);
+        assert_string(&name, "C:");
+        ExFreePool(name.Buffer);
+        ObDereferenceObject(device);
+        assert_status(FltGetVolumeFromDeviceObject(fake->filter, NULL, &volume), STATUS_INVALID_PARAMETER);
+}
+
 int main(int argc, char **argv)
 {
         int result;
@@ -337,6 +361,7 @@ int main(int argc, char **argv)
         g_test_add_func("/info/volume-names", test_volume_names);
         g_test_add_func("/info/volume-properties", test_volume_properties);
         g_test_add_func("/info/type", test_type);
+        g_test_add_func("/info/device", test_device);
         result = g_test_run();
         fake_instance_free(upper);
         fake_instance_free(lower);

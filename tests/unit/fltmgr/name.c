@@ -7,7 +7,7 @@
 #include "nt/thread.h"
 
 #define NORMALIZED_DEFAULT (FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT)
-#define OPENED_DEFAULT (FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT)
+#define OPENED_DEFAULT     (FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT)
 
 static struct fake *fake;
 
@@ -81,8 +81,8 @@ static void test_before_open(void)
 static void test_normalized_is_cleaned(void)
 {
         static const char *const names[][2] = {
-                { "\\a\\b\\", "\\a\\b" }, { "\\a::$DATA", "\\a" },     { "\\a:s:$data", "\\a:s" },
-                { "\\a:s", "\\a:s" },     { "\\", "\\" },              { "\\a.$DATA", "\\a.$DATA" },
+                {"\\a\\b\\", "\\a\\b"}, {"\\a::$DATA", "\\a"}, {"\\a:s:$data", "\\a:s"},
+                {"\\a:s", "\\a:s"},     {"\\", "\\"},          {"\\a.$DATA", "\\a.$DATA"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -154,9 +154,9 @@ static void test_short(void)
         static const struct {
                 const char *path;
                 bool is_short;
-        } rows[] = { { "/dir/README.TXT", true }, { "/dir/much longer.txt", false }, { "/dir/a", true },
-                     { "/dir/a.html", false },    { "/dir/.profile", false },       { "/dir/12345678.123", true },
-                     { "/dir/123456789", false } };
+        } rows[] = {{"/dir/README.TXT", true}, {"/dir/much longer.txt", false}, {"/dir/a", true},
+                    {"/dir/a.html", false},    {"/dir/.profile", false},        {"/dir/12345678.123", true},
+                    {"/dir/123456789", false}};
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
                 PFLT_FILE_NAME_INFORMATION name;
@@ -168,7 +168,8 @@ static void test_short(void)
                 operation = operation_new(IRP_MJ_READ, file, false);
                 if (rows[i].is_short) {
                         assert_status(FltGetFileNameInformation(&operation->data,
-                                                                FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT, &name),
+                                                                FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT,
+                                                                &name),
                                       STATUS_SUCCESS);
                         assert_string(&name->Name, strrchr(rows[i].path, '/') + 1);
                         FltReleaseFileNameInformation(name);
@@ -189,15 +190,15 @@ static void test_unsafe(void)
                 bool post;
                 ULONG irp_flags, file_flags;
         } rows[] = {
-                { IRP_MJ_READ, false, IRP_PAGING_IO, 0 },
-                { IRP_MJ_WRITE, true, IRP_PAGING_IO, 0 },
-                { IRP_MJ_CLEANUP, true, 0, 0 },
-                { IRP_MJ_CLOSE, false, 0, FO_CLEANUP_COMPLETE },
-                { IRP_MJ_CLOSE, true, 0, FO_CLEANUP_COMPLETE },
-                { IRP_MJ_QUERY_INFORMATION, false, 0, FO_CLEANUP_COMPLETE },
-                { IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, false, 0, 0 },
-                { IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, true, 0, 0 },
-                { IRP_MJ_ACQUIRE_FOR_MOD_WRITE, false, 0, 0 },
+                {IRP_MJ_READ, false, IRP_PAGING_IO, 0},
+                {IRP_MJ_WRITE, true, IRP_PAGING_IO, 0},
+                {IRP_MJ_CLEANUP, true, 0, 0},
+                {IRP_MJ_CLOSE, false, 0, FO_CLEANUP_COMPLETE},
+                {IRP_MJ_CLOSE, true, 0, FO_CLEANUP_COMPLETE},
+                {IRP_MJ_QUERY_INFORMATION, false, 0, FO_CLEANUP_COMPLETE},
+                {IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, false, 0, 0},
+                {IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, true, 0, 0},
+                {IRP_MJ_ACQUIRE_FOR_MOD_WRITE, false, 0, 0},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -252,8 +253,9 @@ static void test_unsafe_thread(void)
 
 static void test_bad_options(void)
 {
-        static const ULONG bad[] = { 0, FLT_FILE_NAME_NORMALIZED, FLT_FILE_NAME_QUERY_DEFAULT, 0x104, 0x501,
-                                     0x00010101, 0x10000101, 0x101 | 0x08000000 };
+        static const ULONG bad[] = {
+                0,          FLT_FILE_NAME_NORMALIZED, FLT_FILE_NAME_QUERY_DEFAULT, 0x104, 0x501, 0x00010101,
+                0x10000101, 0x101 | 0x08000000};
         PFILE_OBJECT file = fake_file(fake, "/dir/old", true);
         struct fm_operation *operation = operation_new(IRP_MJ_READ, file, false);
 
@@ -308,13 +310,13 @@ static void test_destination(void)
                 const char *name;     /* %V: the volume's name */
                 const char *expected; /* NULL: another device */
         } rows[] = {
-                { "simple", "\\dir\\simple" },
-                { "\\other\\place", "\\other\\place" },
-                { "%V\\other\\place", "\\other\\place" },
-                { "\\??\\%D\\x", "\\x" },
-                { "\\DosDevices\\%D\\x y", "\\x y" },
-                { "\\??\\Q:\\x", NULL },
-                { "\\Device\\Elsewhere\\x", NULL },
+                {"simple", "\\dir\\simple"},
+                {"\\other\\place", "\\other\\place"},
+                {"%V\\other\\place", "\\other\\place"},
+                {"\\??\\%D\\x", "\\x"},
+                {"\\DosDevices\\%D\\x y", "\\x y"},
+                {"\\??\\Q:\\x", NULL},
+                {"\\Device\\Elsewhere\\x", NULL},
         };
         PFILE_OBJECT file = fake_file(fake, "/dir/old", true);
         PFILE_OBJECT root = fake_file(fake, "/", true);
@@ -351,14 +353,14 @@ static void test_destination(void)
                       STATUS_SUCCESS);
         assert_string(&name->Name, full("\\new"));
         FltReleaseFileNameInformation(name);
-        assert_status(FltGetDestinationFileNameInformation(fake->instance, file, (HANDLE)0x7ffc, text.Buffer, text.Length,
-                                                           NORMALIZED_DEFAULT, &name),
+        assert_status(FltGetDestinationFileNameInformation(fake->instance, file, (HANDLE)0x7ffc, text.Buffer,
+                                                           text.Length, NORMALIZED_DEFAULT, &name),
                       STATUS_INVALID_HANDLE);
         assert_status(FltGetDestinationFileNameInformation(fake->instance, file, NULL, text.Buffer, text.Length,
                                                            FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT, &name),
                       STATUS_FLT_INVALID_NAME_REQUEST);
-        assert_status(FltGetDestinationFileNameInformation(fake->instance, file, NULL, text.Buffer, 3, NORMALIZED_DEFAULT,
-                                                           &name),
+        assert_status(FltGetDestinationFileNameInformation(fake->instance, file, NULL, text.Buffer, 3,
+                                                           NORMALIZED_DEFAULT, &name),
                       STATUS_INVALID_PARAMETER);
         fm_handle_close(handle);
         g_free(text.Buffer);
@@ -371,16 +373,16 @@ static void test_parse(void)
         static const struct {
                 const char *path, *parent, *final, *extension, *stream;
         } rows[] = {
-                { "\\Docs\\a b\\x.tar.gz:s1", "\\Docs\\a b\\", "x.tar.gz:s1", "gz", ":s1" },
-                { "\\x", "\\", "x", "", "" },
-                { "\\", "\\", "", "", "" },
-                { "", "", "", "", "" },
-                { "\\.profile", "\\", ".profile", "profile", "" },
-                { "\\a.b\\c", "\\a.b\\", "c", "", "" },
-                { "\\a.", "\\", "a.", "", "" },
-                { "\\a.b:c.d", "\\", "a.b:c.d", "b", ":c.d" },
-                { "\\a:b.c", "\\", "a:b.c", "", ":b.c" },
-                { "\\d\\:s", "\\d\\", ":s", "", ":s" },
+                {"\\Docs\\a b\\x.tar.gz:s1", "\\Docs\\a b\\", "x.tar.gz:s1", "gz", ":s1"},
+                {"\\x", "\\", "x", "", ""},
+                {"\\", "\\", "", "", ""},
+                {"", "", "", "", ""},
+                {"\\.profile", "\\", ".profile", "profile", ""},
+                {"\\a.b\\c", "\\a.b\\", "c", "", ""},
+                {"\\a.", "\\", "a.", "", ""},
+                {"\\a.b:c.d", "\\", "a.b:c.d", "b", ":c.d"},
+                {"\\a:b.c", "\\", "a:b.c", "", ":b.c"},
+                {"\\d\\:s", "\\d\\", ":s", "", ":s"},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -434,7 +436,7 @@ static void test_parse_literal_colon(void)
 
 static void test_name_control(void)
 {
-        FLT_NAME_CONTROL control = { .Name = { 4, 4, ExAllocatePoolWithTag(PagedPool, 4, 'tset') } };
+        FLT_NAME_CONTROL control = {.Name = {4, 4, ExAllocatePoolWithTag(PagedPool, 4, 'tset')}};
 
         memcpy(control.Name.Buffer, L"ab", 4);
         assert_status(FltCheckAndGrowNameControl(&control, 4), STATUS_SUCCESS);

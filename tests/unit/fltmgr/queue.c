@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake.h"
 
+#include <semaphore.h>
 #include <string.h>
 
 #include "fltmgr/extras.h"
@@ -47,8 +48,16 @@ static PFLT_CALLBACK_DATA peek_next_io(PFLT_CALLBACK_DATA_QUEUE queue, PFLT_CALL
         return NULL;
 }
 
+/* A thread that cancels can be held up on its way into the queue. */
+static __thread bool held_up;
+static sem_t arrived, proceed;
+
 static VOID acquire(PFLT_CALLBACK_DATA_QUEUE queue, PKIRQL irql)
 {
+        if (held_up) {
+                sem_post(&arrived);
+                sem_wait(&proceed);
+        }
         pthread_mutex_lock(&q.lock);
 }
 
@@ -159,6 +168,44 @@ static void test_queue_cancel(void)
         fm_operation_free(b);
         fm_cancel_deinit(&cancel);
         fm_cancel_deinit(&other);
+}
+
+static gpointer cancel_held_up(gpointer opaque)
+{
+        held_up = true;
+        fm_cancel_signal(opaque, false);
+        return NULL;
+}
+
+/* What is being cancelled, but is still in the queue, can't be removed any more; what comes after it can. */
+static void test_queue_being_cancelled(void)
+{
+        FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT context;
+        struct fm_operation *a, *b;
+        struct fm_cancel cancel;
+        GThread *thread;
+
+        fm_cancel_init(&cancel);
+        a = operation_new(IRP_MJ_READ, &cancel);
+        b = operation_new(IRP_MJ_READ, NULL);
+        queue_init();
+        sem_init(&arrived, 0, 0);
+        sem_init(&proceed, 0, 0);
+        assert_status(FltCbdqInsertIo(&q.queue, &a->data, &context, NULL), STATUS_SUCCESS);
+        assert_status(FltCbdqInsertIo(&q.queue, &b->data, NULL, NULL), STATUS_SUCCESS);
+        thread = g_thread_new("cancel", cancel_held_up, &cancel);
+        sem_wait(&arrived);
+        g_assert_true(FltCbdqRemoveIo(&q.queue, &context) == NULL);
+        g_assert_true(FltCbdqRemoveNextIo(&q.queue, NULL) == &b->data);
+        g_assert_true(FltCbdqRemoveNextIo(&q.queue, NULL) == NULL);
+        g_assert_cmpuint(q.removed, ==, 1);
+        sem_post(&proceed);
+        g_thread_join(thread);
+        g_assert_cmpuint(q.removed, ==, 2);
+        g_assert_cmpuint(q.cancelled, ==, 1);
+        fm_operation_free(a);
+        fm_operation_free(b);
+        fm_cancel_deinit(&cancel);
 }
 
 /* Many threads cancel and remove: each operation goes one way, once. */
@@ -289,12 +336,12 @@ static gpointer signal_later(gpointer opaque)
 
 static NTSTATUS wait_for(bool several, bool cancelled, bool terminating, bool signalled, LONGLONG timeout)
 {
-        struct signaller signaller = { NULL, terminating, NULL };
-        LARGE_INTEGER limit = { .QuadPart = timeout };
+        struct signaller signaller = {NULL, terminating, NULL};
+        LARGE_INTEGER limit = {.QuadPart = timeout};
         struct fm_operation *operation;
         struct fm_cancel cancel;
         KEVENT events[2];
-        PVOID objects[] = { &events[0], &events[1] };
+        PVOID objects[] = {&events[0], &events[1]};
         NTSTATUS status;
         GThread *thread;
 
@@ -306,8 +353,8 @@ static NTSTATUS wait_for(bool several, bool cancelled, bool terminating, bool si
         signaller.event = signalled ? &events[1] : NULL;
         thread = g_thread_new("signaller", signal_later, &signaller);
         status = several ? FltCancellableWaitForMultipleObjects(2, objects, WaitAny, timeout ? &limit : NULL, NULL,
-                                                                &operation->data) :
-                           FltCancellableWaitForSingleObject(&events[1], timeout ? &limit : NULL, &operation->data);
+                                                                &operation->data)
+                         : FltCancellableWaitForSingleObject(&events[1], timeout ? &limit : NULL, &operation->data);
         g_thread_join(thread);
         fm_operation_free(operation);
         fm_cancel_deinit(&cancel);
@@ -330,9 +377,9 @@ static void test_waits(void)
 
 static void test_wait_all(void)
 {
-        LARGE_INTEGER limit = { .QuadPart = -10000 };
+        LARGE_INTEGER limit = {.QuadPart = -10000};
         KEVENT events[2];
-        PVOID objects[] = { &events[0], &events[1] };
+        PVOID objects[] = {&events[0], &events[1]};
 
         KeInitializeEvent(&events[0], NotificationEvent, TRUE);
         KeInitializeEvent(&events[1], NotificationEvent, FALSE);
@@ -353,6 +400,7 @@ int main(int argc, char **argv)
         g_test_add_func("/queue/order", test_queue_order);
         g_test_add_func("/queue/disabled", test_queue_disabled);
         g_test_add_func("/queue/cancel", test_queue_cancel);
+        g_test_add_func("/queue/being-cancelled", test_queue_being_cancelled);
         g_test_add_func("/queue/race", test_queue_race);
         g_test_add_func("/queue/cancel-routine", test_cancel_routine);
         g_test_add_func("/queue/cancel-routine-left", test_cancel_routine_left);

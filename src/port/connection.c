@@ -14,6 +14,7 @@
 #include "nt/cancel.h"
 #include "nt/log.h"
 #include "nt/object.h"
+#include "nt/process.h"
 #include "port/given.h"
 #include "port/packet.h"
 
@@ -83,8 +84,9 @@ int fm_connection_new(int socket, PEPROCESS process, bool plain, struct fm_conne
         pthread_mutex_init(&connection->plain_lock, NULL);
 
         connection->fd = fcntl(socket, F_DUPFD_CLOEXEC, 3);
-        r = connection->fd < 0 ? -errno : fm_ring_create(&connection->ring, plain ? FM_INLINE_MAX : FM_RING_AREA,
-                                                         &connection->memory);
+        r = connection->fd < 0 ? -errno
+                               : fm_ring_create(&connection->ring, plain ? FM_INLINE_MAX : FM_RING_AREA,
+                                                &connection->memory);
         if (r == 0 && getrandom(connection->token, sizeof(connection->token), 0) != sizeof(connection->token))
                 r = -EIO;
         if (r < 0) {
@@ -196,19 +198,22 @@ static void sender_wake(struct fm_cancel_watch *watch)
                 fm_ring_withdraw(&sender->connection->ring, &sender->slot);
 }
 
-static void sleep_on(_Atomic uint32_t *word, uint32_t value, const struct fm_port_message *message, bool *timed_out)
+static void sleep_on(_Atomic uint32_t *word, uint32_t value, const struct fm_port_message *message,
+                     bool *timed_out)
 {
         int operation = FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG;
 
         if (message->clock == CLOCK_REALTIME)
                 operation |= FUTEX_CLOCK_REALTIME;
-        if (syscall(SYS_futex, word, operation, value, message->has_deadline ? &message->deadline : NULL, NULL,
-                    FUTEX_BITSET_MATCH_ANY) < 0 && errno == ETIMEDOUT)
+        if (syscall(SYS_futex, word, operation, value, message->has_deadline ? &message->deadline : NULL,
+                    NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
+            errno == ETIMEDOUT)
                 *timed_out = true;
 }
 
 /* Waits for a slot in the order of arrival. */
-static NTSTATUS slot_get(struct fm_connection *connection, struct sender *sender, const struct fm_port_message *message)
+static NTSTATUS slot_get(struct fm_connection *connection, struct sender *sender,
+                         const struct fm_port_message *message)
 {
         NTSTATUS status = STATUS_SUCCESS;
         bool timed_out = false;
@@ -256,7 +261,8 @@ static void ring_doorbell(struct fm_connection *connection, bool wanted)
                 fm_packet_send(connection->fd, &doorbell, NULL, 0);
 }
 
-static NTSTATUS wait_for_end(struct fm_connection *connection, struct sender *sender, struct fm_port_message *message)
+static NTSTATUS wait_for_end(struct fm_connection *connection, struct sender *sender,
+                             struct fm_port_message *message)
 {
         struct fm_ring *ring = &connection->ring;
         enum fm_ring_result result;
@@ -285,7 +291,9 @@ static NTSTATUS wait_for_end(struct fm_connection *connection, struct sender *se
         } else if (result != FM_RING_BROKEN && timed_out) {
                 status = STATUS_TIMEOUT;
         } else {
-                fm_log(FM_LOG_WARNING, "port", "an agent broke the rules of the shared ring; its connection ends");
+                fm_log(FM_LOG_WARNING, "port",
+                       "process %d broke the rules of the shared ring; its connection ends",
+                       fm_process_id(connection->process));
                 result = FM_RING_BROKEN;
                 status = STATUS_PORT_DISCONNECTED;
         }
@@ -370,8 +378,8 @@ void fm_connection_poke(struct fm_connection *connection, uint32_t flags)
                 ring_doorbell(connection, true);
 }
 
-static int plain_answer(struct fm_connection *connection, uint64_t tag, NTSTATUS status, const struct fm_taken *taken,
-                        const void *payload)
+static int plain_answer(struct fm_connection *connection, uint64_t tag, NTSTATUS status,
+                        const struct fm_taken *taken, const void *payload)
 {
         struct fm_frame frame = {
                 .type = FM_FRAME_MESSAGE,
@@ -389,8 +397,8 @@ static int plain_answer(struct fm_connection *connection, uint64_t tag, NTSTATUS
 }
 
 /*
- * Brings messages and receives together. newest: a receive that has just come; only such a one, or the oldest one
- * when a new message has come, ends as too small.
+ * Brings messages and receives together. newest: a receive that has just come; only such a one, or the oldest
+ * one when a new message has come, ends as too small.
  */
 static void plain_pump(struct fm_connection *connection, const struct receive *newest)
 {
@@ -419,7 +427,8 @@ static void plain_pump(struct fm_connection *connection, const struct receive *n
                         if (!chosen)
                                 break;
                         connection->complained = taken.ticket;
-                        failed = plain_answer(connection, chosen->tag, STATUS_BUFFER_TOO_SMALL, &taken, NULL) < 0;
+                        failed = plain_answer(connection, chosen->tag, STATUS_BUFFER_TOO_SMALL, &taken,
+                                              NULL) < 0;
                 } else if (r == 0) {
                         for (GList *l = connection->receives.head; l && !chosen; l = l->next)
                                 if (((struct receive *)l->data)->size >= HEADER_SIZE + taken.length)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One agent's connection to one port, on the server's side: its ring, those who send, and the handles it was given.
+ * One agent's connection to one port, on the server's side: its ring, those who send, and the handles it was
+ * given.
  *
  * Locks: lock guards slots, queue and client; given_lock the descriptors that wait to be sent, and the order
- * of DOORBELL frames; plain_lock the receives of a client without a ring. Order: plain_lock, given_lock; lock with none of them.
- * None is held across a callback or a wait.
+ * of DOORBELL frames; plain_lock the receives of a client without a ring. Order: plain_lock, given_lock; lock
+ * with none of them. None is held across a callback or a wait.
  */
 #pragma once
 
@@ -61,8 +62,8 @@ struct fm_connection {
 };
 
 /*
- * A connection of the process over the socket (borrowed; duplicated). 0 or -errno. It can be found by its token and
- * by its process until it is killed.
+ * A connection of the process over the socket (borrowed; duplicated). 0 or -errno. It can be found by its
+ * token and by its process until it is killed.
  */
 int fm_connection_new(int socket, PEPROCESS process, bool plain, struct fm_connection **ret);
 struct fm_connection *fm_connection_ref(struct fm_connection *connection);
@@ -103,3 +104,5 @@ NTSTATUS fm_connection_revoke(PEPROCESS process, HANDLE handle);
 
 /* The same for all connections. false: some are left. */
 bool fm_connection_flush_all(void);
+/* server.c: calls it in a moment. */
+void fm_server_flush_later(void);

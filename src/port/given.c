@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Handles given to agents. A descriptor that is given while a call of the agent runs goes with the RETURN of
- * that call; any other waits on each connection of the process for the next doorbell there, so that it is in the socket before
- * the message that mentions its handle can be taken (a message says how many entries went before it).
+ * that call; any other waits on each connection of the process for the next doorbell there, so that it is in
+ * the socket before the message that mentions its handle can be taken (a message says how many entries went
+ * before it).
  */
 #include "port/given.h"
 
@@ -72,6 +73,9 @@ int fm_connection_flush(struct fm_connection *connection)
                 frames = -EAGAIN;
         atomic_store(&connection->has_pending, connection->pending_count != 0);
         pthread_mutex_unlock(&connection->given_lock);
+        /* A message may have been offered that says how many entries it needs. */
+        if (frames < 0)
+                fm_server_flush_later();
         return frames;
 }
 
@@ -89,7 +93,8 @@ bool fm_connection_flush_all(void)
         return done;
 }
 
-/* How many of its handles the agent has not closed yet. What it says in the ring is believed only to its own harm. */
+/* How many of its handles the agent has not closed yet. What it says in the ring is believed only to its own
+ * harm. */
 static uint64_t outstanding_locked(struct fm_connection *connection)
 {
         uint64_t closed = connection->revoked +
@@ -103,7 +108,8 @@ static bool pending_add_locked(struct fm_connection *connection, const struct fm
 {
         if (connection->pending_count == FM_GIVEN_PENDING_MAX)
                 return false;
-        connection->pending[connection->pending_count++] = (struct fm_given_pending){ .given = *given, .fd = fd };
+        connection->pending[connection->pending_count++] =
+                (struct fm_given_pending){.given = *given, .fd = fd};
         atomic_store(&connection->has_pending, true);
         atomic_fetch_add(&connection->announced, 1);
         return true;
@@ -217,5 +223,8 @@ NTSTATUS fm_connection_revoke(PEPROCESS process, HANDLE handle)
                         pthread_mutex_unlock(&connection->given_lock);
                 }
         }
+        /* With the next message, or soon: it keeps a file open there. */
+        if (list->len)
+                fm_server_flush_later();
         return list->len ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
 }

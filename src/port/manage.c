@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Management requests: what fltmc and the Filter* functions beside the ports ask for. Everything is answered with the
- * documented Flt functions; an entry is what they fill in, so its layout is theirs.
+ * Management requests: what fltmc and the Filter* functions beside the ports ask for. Everything is answered
+ * with the documented Flt functions; an entry is what they fill in, so its layout is theirs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ struct answer {
 
 static bool is_change(uint32_t op)
 {
-        return op == FM_MANAGE_LOAD || op == FM_MANAGE_UNLOAD || op == FM_MANAGE_ATTACH || op == FM_MANAGE_DETACH;
+        return op == FM_MANAGE_LOAD || op == FM_MANAGE_UNLOAD || op == FM_MANAGE_ATTACH ||
+               op == FM_MANAGE_DETACH;
 }
 
 /* The frame's bytes may lie at an odd address. */
@@ -64,7 +65,8 @@ static bool entry_add(struct answer *answer, const void *data, ULONG length)
 
 static bool volume_is_called(PFLT_VOLUME volume, PCUNICODE_STRING name, const char *path)
 {
-        return RtlEqualUnicodeString(&volume->Name, name, TRUE) || RtlEqualUnicodeString(&volume->GuidName, name, TRUE) ||
+        return RtlEqualUnicodeString(&volume->Name, name, TRUE) ||
+               RtlEqualUnicodeString(&volume->GuidName, name, TRUE) ||
                RtlEqualUnicodeString(&volume->DosName, name, TRUE) ||
                (volume->mount_point && path && strcmp(volume->mount_point, path) == 0);
 }
@@ -109,8 +111,8 @@ static NTSTATUS list_filters(const struct request *request, struct answer *answe
 
         for (ULONG i = 0; i < count; i++) {
                 if (i >= request->frame->manage.first && !answer->frame->managed.more) {
-                        status = FltGetFilterInformation(filters[i], request->frame->manage.class, buffer, ENTRY_MAX,
-                                                         &length);
+                        status = FltGetFilterInformation(filters[i], request->frame->manage.class, buffer,
+                                                         ENTRY_MAX, &length);
                         if (NT_SUCCESS(status))
                                 entry_add(answer, buffer, length);
                 }
@@ -133,22 +135,24 @@ static NTSTATUS list_volumes(const struct request *request, struct answer *answe
         }
         pthread_mutex_unlock(&fm_manager.lock);
         for (unsigned i = 0; i < volumes->len; i++)
-                if (NT_SUCCESS(FltGetVolumeInformation(volumes->pdata[i], request->frame->manage.class, buffer, ENTRY_MAX,
-                                                       &length)) &&
+                if (NT_SUCCESS(FltGetVolumeInformation(volumes->pdata[i], request->frame->manage.class,
+                                                       buffer, ENTRY_MAX, &length)) &&
                     !entry_add(answer, buffer, length))
                         break;
         return STATUS_SUCCESS;
 }
 
-static NTSTATUS list_instances(const struct request *request, struct answer *answer, void *buffer, PFLT_FILTER filter,
-                               PFLT_VOLUME volume)
+static NTSTATUS list_instances(const struct request *request, struct answer *answer, void *buffer,
+                               PFLT_FILTER filter, PFLT_VOLUME volume)
 {
         for (ULONG i = request->frame->manage.first;; i++) {
                 ULONG class = request->frame->manage.class, length;
                 NTSTATUS status;
 
-                status = filter ? FltEnumerateInstanceInformationByFilter(filter, i, class, buffer, ENTRY_MAX, &length)
-                                : FltEnumerateInstanceInformationByVolume(volume, i, class, buffer, ENTRY_MAX, &length);
+                status = filter ? FltEnumerateInstanceInformationByFilter(filter, i, class, buffer, ENTRY_MAX,
+                                                                          &length)
+                                : FltEnumerateInstanceInformationByVolume(volume, i, class, buffer, ENTRY_MAX,
+                                                                          &length);
                 if (status == STATUS_NO_MORE_ENTRIES)
                         return STATUS_SUCCESS;
                 if (!NT_SUCCESS(status))
@@ -169,7 +173,8 @@ static NTSTATUS instance_information(const struct request *request, struct answe
         status = FltGetVolumeInstanceFromName(filter, volume, name, &instance);
         if (!NT_SUCCESS(status))
                 return status;
-        status = FltGetInstanceInformation(instance, request->frame->manage.class, buffer, ENTRY_MAX, &length);
+        status =
+                FltGetInstanceInformation(instance, request->frame->manage.class, buffer, ENTRY_MAX, &length);
         FltObjectDereference(instance);
         if (NT_SUCCESS(status))
                 entry_add(answer, buffer, length);
@@ -182,8 +187,8 @@ static NTSTATUS attach(struct request *request, struct answer *answer, PFLT_FILT
         NTSTATUS status;
 
         if (request->altitude.Length)
-                status = FltAttachVolumeAtAltitude(filter, volume, &request->altitude, or_null(&request->instance),
-                                                   &instance);
+                status = FltAttachVolumeAtAltitude(filter, volume, &request->altitude,
+                                                   or_null(&request->instance), &instance);
         else
                 status = FltAttachVolume(filter, volume, or_null(&request->instance), &instance);
         if (NT_SUCCESS(status) && instance) {
@@ -199,7 +204,8 @@ static NTSTATUS load(const struct request *request)
         NTSTATUS status = fm_filter_load(spec, NULL, &error);
 
         if (!NT_SUCCESS(status))
-                fm_log(FM_LOG_ERROR, "port", "loading %s was asked for and failed: %s", spec, error ? error : "no reason given");
+                fm_log(FM_LOG_ERROR, "port", "loading %s was asked for and failed: %s", spec,
+                       error ? error : "no reason given");
         free(error);
         free(spec);
         return status;
@@ -239,7 +245,8 @@ static NTSTATUS with_objects(struct request *request, struct answer *answer, voi
                         status = list_instances(request, answer, buffer, filter, volume);
                         break;
                 case FM_MANAGE_FILTER_INFORMATION:
-                        status = FltGetFilterInformation(filter, request->frame->manage.class, buffer, ENTRY_MAX, &length);
+                        status = FltGetFilterInformation(filter, request->frame->manage.class, buffer,
+                                                         ENTRY_MAX, &length);
                         if (NT_SUCCESS(status))
                                 entry_add(answer, buffer, length);
                         break;
@@ -265,7 +272,8 @@ static NTSTATUS with_objects(struct request *request, struct answer *answer, voi
         return status;
 }
 
-void fm_manage(const struct fm_session *session, const struct fm_frame *frame, struct fm_frame *reply, uint8_t *entries)
+void fm_manage(const struct fm_session *session, const struct fm_frame *frame, struct fm_frame *reply,
+               uint8_t *entries)
 {
         struct request request = {
                 .frame = frame,

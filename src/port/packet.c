@@ -73,7 +73,8 @@ int fm_packet_receive(int socket, void *buffer, struct fm_frame *frame, int *fds
         if (length < 0)
                 return -errno;
 
-        for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
+             header = CMSG_NXTHDR(&message, header)) {
                 unsigned count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
                 if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)

@@ -77,8 +77,9 @@ static void thread_add_locked(struct fm_pool *pool)
         if (r == 0)
                 pool->threads++;
         else
-                fm_log(FM_LOG_ERROR, "port", "can't start a worker thread: %s; requests wait for the %u that run",
-                       strerror(r), pool->threads);
+                fm_log(FM_LOG_ERROR, "port",
+                       "can't start a worker thread: %s; requests wait for the %u that run", strerror(r),
+                       pool->threads);
 }
 
 void fm_pool_push(struct fm_pool *pool, struct fm_work *work)

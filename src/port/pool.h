@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers: as many threads as there is work at once, up to a limit; beyond it work waits in the order it came. A thread
- * with nothing to do for a while ends.
+ * Workers: as many threads as there is work at once, up to a limit; beyond it work waits in the order it
+ * came. A thread with nothing to do for a while ends.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The listening socket and the thread that reads from all clients. It never blocks and runs no filter code: one
- * frame of each ready session in turn, so that a busy client holds up nobody.
+ * The listening socket and the thread that reads from all clients. It never blocks and runs no filter code:
+ * one frame of each ready session in turn, so that a busy client holds up nobody.
  */
 #include "port/server.h"
 
@@ -22,11 +22,14 @@
 #include "wire/runtime.h"
 
 #define EVENTS_MAX 64
-#define FLUSH_INTERVAL_MS 20 /* while an agent leaves descriptors unread */
+#define FLUSH_DELAY_MS 20
 
 static struct {
         bool running;
-        int directory, lock, listener, epoll, stop;
+        int directory, lock, listener, epoll;
+        int wake; /* eventfd: something below was set */
+        _Atomic bool stopping;
+        _Atomic bool flush_later;
         int spare; /* given up for a moment to refuse a client when descriptors run out */
         pthread_t thread;
         GHashTable *sessions; /* I/O thread; each a reference */
@@ -41,7 +44,7 @@ static struct {
         bool client_seen; /* client_lock */
         int client_event;
 } server = {
-        .directory = -1, .lock = -1, .listener = -1, .epoll = -1, .stop = -1, .spare = -1,
+        .directory = -1, .lock = -1, .listener = -1, .epoll = -1, .wake = -1, .spare = -1,
         .users_lock = PTHREAD_MUTEX_INITIALIZER,
         .client_lock = PTHREAD_MUTEX_INITIALIZER,
         .client_event = -1,
@@ -105,8 +108,9 @@ bool fm_port_server_wait_client(int timeout_ms)
         }
         pthread_mutex_lock(&server.client_lock);
         while (!server.client_seen && r == 0)
-                r = timeout_ms < 0 ? pthread_cond_wait(&server.client_changed, &server.client_lock)
-                                   : pthread_cond_timedwait(&server.client_changed, &server.client_lock, &until);
+                r = timeout_ms < 0
+                            ? pthread_cond_wait(&server.client_changed, &server.client_lock)
+                            : pthread_cond_timedwait(&server.client_changed, &server.client_lock, &until);
         seen = server.client_seen;
         pthread_mutex_unlock(&server.client_lock);
         return seen;
@@ -176,28 +180,58 @@ static void handle_session(struct fm_session *session, uint32_t events)
                 end_session(session);
 }
 
+static void wake(void)
+{
+        uint64_t one = 1;
+
+        (void)!write(server.wake, &one, sizeof(one));
+}
+
+void fm_server_flush_later(void)
+{
+        if (!atomic_exchange(&server.flush_later, true))
+                wake();
+}
+
+static int64_t now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 static void *serve(void *unused)
 {
         struct epoll_event events[EVENTS_MAX];
-        int timeout = -1;
+        int64_t flush_at = -1; /* when to send what waits; -1: nothing waits */
 
-        for (;;) {
-                int n = epoll_wait(server.epoll, events, EVENTS_MAX, timeout);
-                bool stop = false;
+        while (!atomic_load(&server.stopping)) {
+                int64_t left = flush_at < 0 ? -1 : MAX(flush_at - now_ms(), 0);
+                int n = epoll_wait(server.epoll, events, EVENTS_MAX, left);
 
                 for (int i = 0; i < n; i++) {
+                        uint64_t count;
+
                         if (events[i].data.ptr == &server.listener)
                                 accept_one();
-                        else if (events[i].data.ptr == &server.stop)
-                                stop = true;
+                        else if (events[i].data.ptr == &server.wake)
+                                (void)!read(server.wake, &count, sizeof(count));
                         else
                                 handle_session(events[i].data.ptr, events[i].events);
                 }
-                timeout = fm_connection_flush_all() ? -1 : FLUSH_INTERVAL_MS;
                 g_ptr_array_set_size(server.ended, 0);
-                if (stop)
-                        return NULL;
+
+                if (flush_at < 0 && atomic_load(&server.flush_later)) {
+                        flush_at = now_ms() + FLUSH_DELAY_MS;
+                } else if (flush_at >= 0 && now_ms() >= flush_at) {
+                        atomic_store(&server.flush_later, false);
+                        flush_at = -1;
+                        if (!fm_connection_flush_all())
+                                fm_server_flush_later();
+                }
         }
+        return NULL;
 }
 
 static NTSTATUS op_send(void *connection, struct fm_port_message *message)
@@ -244,31 +278,34 @@ static int directory_open(const char *directory, char **error)
         server.directory = fm_runtime_open(directory, geteuid() == 0 ? 0755 : 0700);
         if (server.directory == -EPERM || server.directory == -ENOTDIR)
                 return fail(error, server.directory,
-                            "%s is not a directory of this user that nobody else can write to: remove it, or set FLTSIM_RUNTIME_DIR",
-                            directory);
+                            "%s is not a directory of this user that nobody else can write to: "
+                            "remove it, or set FLTSIM_RUNTIME_DIR", directory);
         if (server.directory < 0)
                 return fail(error, server.directory, "can't use the runtime directory %s: %s", directory,
                             strerror(-server.directory));
         server.lock = fm_runtime_lock(server.directory, &owner);
         if (server.lock == -EBUSY)
                 return fail(error, -EBUSY,
-                            "a filter manager runs in %s already (process %d): set FLTSIM_RUNTIME_DIR to have another one",
+                            "a filter manager runs in %s already (process %d): set FLTSIM_RUNTIME_DIR to "
+                            "have another one",
                             directory, owner);
         if (server.lock < 0)
-                return fail(error, server.lock, "can't lock %s/" FM_RUNTIME_LOCK ": %s", directory, strerror(-server.lock));
+                return fail(error, server.lock, "can't lock %s/" FM_RUNTIME_LOCK ": %s", directory,
+                            strerror(-server.lock));
         return 0;
 }
 
 /*
- * The socket comes into being with the narrowest rights: fchmod() before bind() says with which. Root's is opened for all
- * afterwards: there each port's security descriptor decides. Bound through the directory's descriptor: nobody can
- * put another one in its place, and the path may be as long as it likes.
+ * The socket comes into being with the narrowest rights: fchmod() before bind() says with which. Root's is
+ * opened for all afterwards: there each port's security descriptor decides. Bound through the directory's
+ * descriptor: nobody can put another one in its place, and the path may be as long as it likes.
  */
 static int listener_open(const char *directory, char **error)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" FM_RUNTIME_SOCKET, server.directory);
+        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" FM_RUNTIME_SOCKET,
+                 server.directory);
         server.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (server.listener < 0 ||
             (unlinkat(server.directory, FM_RUNTIME_SOCKET, 0) < 0 && errno != ENOENT) ||
@@ -276,7 +313,8 @@ static int listener_open(const char *directory, char **error)
             bind(server.listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
             (geteuid() == 0 && fchmodat(server.directory, FM_RUNTIME_SOCKET, 0666, 0) < 0) ||
             listen(server.listener, SOMAXCONN) < 0)
-                return fail(error, -errno, "can't listen on %s/" FM_RUNTIME_SOCKET ": %s", directory, strerror(errno));
+                return fail(error, -errno, "can't listen on %s/" FM_RUNTIME_SOCKET ": %s", directory,
+                            strerror(errno));
         return 0;
 }
 
@@ -293,7 +331,7 @@ static void close_all(void)
                 unlinkat(server.directory, FM_RUNTIME_SOCKET, 0);
         close_fd(&server.listener);
         close_fd(&server.epoll);
-        close_fd(&server.stop);
+        close_fd(&server.wake);
         close_fd(&server.spare);
         close_fd(&server.client_event);
         close_fd(&server.lock);
@@ -305,16 +343,16 @@ static int poll_open(char **error)
         struct epoll_event event = { .events = EPOLLIN };
 
         server.epoll = epoll_create1(EPOLL_CLOEXEC);
-        server.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        server.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         server.client_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         server.spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (server.epoll < 0 || server.stop < 0 || server.client_event < 0 || server.spare < 0)
+        if (server.epoll < 0 || server.wake < 0 || server.client_event < 0 || server.spare < 0)
                 return fail(error, -errno, "can't start the port server: %s", strerror(errno));
         event.data.ptr = &server.listener;
         if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.listener, &event) < 0)
                 return fail(error, -errno, "can't start the port server: %s", strerror(errno));
-        event.data.ptr = &server.stop;
-        if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.stop, &event) < 0)
+        event.data.ptr = &server.wake;
+        if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.wake, &event) < 0)
                 return fail(error, -errno, "can't start the port server: %s", strerror(errno));
         return 0;
 }
@@ -350,6 +388,8 @@ int fm_port_server_start(const char *runtime_dir, char **error)
         server.ended = g_ptr_array_new_with_free_func((GDestroyNotify)fm_session_unref);
         server.users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         server.client_seen = false;
+        atomic_store(&server.stopping, false);
+        atomic_store(&server.flush_later, false);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&server.client_changed, &attributes);
@@ -371,12 +411,12 @@ int fm_port_server_start(const char *runtime_dir, char **error)
 void fm_port_server_stop(void)
 {
         g_autoptr(GList) left = NULL;
-        uint64_t one = 1;
 
         if (!server.running)
                 return;
         server.running = false;
-        (void)!write(server.stop, &one, sizeof(one));
+        atomic_store(&server.stopping, true);
+        wake();
         pthread_join(server.thread, NULL);
         left = g_hash_table_get_keys(server.sessions);
         for (GList *l = left; l; l = l->next)

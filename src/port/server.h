@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /*
- * Takes the runtime directory (NULL: by the rule of wire/runtime.h) and answers there. 0, or a negative errno with
- * *error = one line that says what is wrong and what to do (malloc'd). -EBUSY: another filter manager is there.
- * Start it before filters are loaded.
+ * Takes the runtime directory (NULL: by the rule of wire/runtime.h) and answers there. 0, or a negative errno
+ * with *error = one line that says what is wrong and what to do (malloc'd). -EBUSY: another filter manager is
+ * there. Start it before filters are loaded.
  */
 int fm_port_server_start(const char *runtime_dir, char **error);
 

@@ -33,8 +33,8 @@ struct job {
 };
 
 /*
- * Three, so that no kind of work waits behind another that it might be waiting for: MessageNotify; connects and
- * management; DisconnectNotify.
+ * Three, so that no kind of work waits behind another that it might be waiting for: MessageNotify; connects
+ * and management; DisconnectNotify.
  */
 static struct fm_pool call_pool, control_pool, disconnect_pool;
 
@@ -121,7 +121,8 @@ struct fm_session *fm_session_new(int fd)
         session->credentials.gid = peer.gid;
         session->user = fm_server_user_get(peer.uid);
         if (!session->user) {
-                struct fm_frame goodbye = { .type = FM_FRAME_GOODBYE, .goodbye.status = STATUS_INSUFFICIENT_RESOURCES };
+                struct fm_frame goodbye = {.type = FM_FRAME_GOODBYE,
+                                           .goodbye.status = STATUS_INSUFFICIENT_RESOURCES};
 
                 fm_packet_send(fd, &goodbye, NULL, 0);
                 fm_session_unref(session);
@@ -131,7 +132,8 @@ struct fm_session *fm_session_new(int fd)
         return session;
 }
 
-static bool answer(struct fm_session *session, const struct fm_frame *frame, const int *fds, unsigned fd_count)
+static bool answer(struct fm_session *session, const struct fm_frame *frame, const int *fds,
+                   unsigned fd_count)
 {
         int r = fm_packet_send(session->fd, frame, fds, fd_count);
 
@@ -149,8 +151,8 @@ static bool goodbye(struct fm_session *session, NTSTATUS status)
         return false;
 }
 
-static bool job_start(struct fm_session *session, struct fm_pool *pool, void (*run)(struct job *), const uint8_t *data,
-                      size_t length, int fd)
+static bool job_start(struct fm_session *session, struct fm_pool *pool, void (*run)(struct job *),
+                      const uint8_t *data, size_t length, int fd)
 {
         struct job *job = g_new0(struct job, 1);
 
@@ -237,7 +239,8 @@ static void run_connect(struct job *job)
                 status = STATUS_INSUFFICIENT_RESOURCES;
                 connection = NULL;
         } else {
-                /* The session's, set before anybody can send: its end kills the connection also while ConnectNotify runs. */
+                /* The session's, set before anybody can send: its end kills the connection also while
+                 * ConnectNotify runs. */
                 pthread_mutex_lock(&session->lock);
                 session->connection = fm_connection_ref(connection);
                 gone = session->gone;
@@ -293,10 +296,12 @@ static bool is_memfd(int fd, uint64_t size)
 {
         struct stat st;
 
-        return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size >= size;
+        return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+               (uint64_t)st.st_size >= size;
 }
 
-static NTSTATUS call(struct job *job, struct fm_connection *connection, struct fm_frame *reply, uint8_t **buffer)
+static NTSTATUS call(struct job *job, struct fm_connection *connection, struct fm_frame *reply,
+                     uint8_t **buffer)
 {
         struct fm_session *session = job->session;
         struct fm_frame *request = &job->frame;
@@ -309,7 +314,8 @@ static NTSTATUS call(struct job *job, struct fm_connection *connection, struct f
         NTSTATUS status;
 
         pthread_mutex_lock(&connection->lock);
-        client = connection->client && !atomic_load(&connection->dead) ? fm_port_ref(connection->client) : NULL;
+        client = connection->client && !atomic_load(&connection->dead) ? fm_port_ref(connection->client)
+                                                                       : NULL;
         pthread_mutex_unlock(&connection->lock);
         if (!client)
                 return STATUS_PORT_DISCONNECTED;
@@ -328,7 +334,8 @@ static NTSTATUS call(struct job *job, struct fm_connection *connection, struct f
         }
 
         status = fm_port_call(client, &peer, *buffer, request->call.in_length,
-                              request->call.out_length ? *buffer + in_size : NULL, request->call.out_length, &returned);
+                              request->call.out_length ? *buffer + in_size : NULL, request->call.out_length,
+                              &returned);
         if (NT_ERROR(status) && status != STATUS_BUFFER_TOO_SMALL)
                 returned = 0;
         if (!NT_ERROR(status))
@@ -336,7 +343,8 @@ static NTSTATUS call(struct job *job, struct fm_connection *connection, struct f
         reply->ret.out_length = returned;
         if (request->call.flags & FM_CALL_IN_MEMFD) {
                 reply->ret.flags = FM_CALL_IN_MEMFD;
-                if (delivered && pwrite(job->fd, *buffer + in_size, delivered, request->call.out_offset) != delivered)
+                if (delivered &&
+                    pwrite(job->fd, *buffer + in_size, delivered, request->call.out_offset) != delivered)
                         status = STATUS_ACCESS_VIOLATION;
         } else {
                 reply->ret.out = (struct fm_bytes){ .data = *buffer + in_size, .length = delivered };
@@ -354,7 +362,8 @@ static void run_call(struct job *job)
                 .process = fm_thread_process(session->thread),
                 .connection = session->connection,
         };
-        uint64_t bytes = ((job->frame.call.in_length + UINT64_C(15)) & ~UINT64_C(15)) + job->frame.call.out_length;
+        uint64_t bytes =
+                ((job->frame.call.in_length + UINT64_C(15)) & ~UINT64_C(15)) + job->frame.call.out_length;
         int fds[FM_FRAME_DESCRIPTORS_MAX];
         uint8_t *buffer = NULL;
         unsigned fd_count = 0;
@@ -426,8 +435,8 @@ static bool plain_frame(struct fm_session *session, const struct fm_frame *frame
 
         if (frame->type == FM_FRAME_GET)
                 return fm_connection_plain_get(connection, frame->tag, frame->get.size) == 0;
-        reply.result.status = fm_connection_plain_reply(connection, frame->reply.message_id, frame->reply.status,
-                                                        frame->reply.payload);
+        reply.result.status = fm_connection_plain_reply(connection, frame->reply.message_id,
+                                                        frame->reply.status, frame->reply.payload);
         return answer(session, &reply, NULL, 0);
 }
 
@@ -441,7 +450,8 @@ static bool is_connected(struct fm_session *session)
         return connected;
 }
 
-static bool handle(struct fm_session *session, const struct fm_frame *frame, const uint8_t *data, size_t length, int *fd)
+static bool handle(struct fm_session *session, const struct fm_frame *frame, const uint8_t *data,
+                   size_t length, int *fd)
 {
         bool is_port = session->kind == FM_SESSION_PORT && is_connected(session);
         int given = *fd;

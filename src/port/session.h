@@ -76,4 +76,5 @@ void fm_session_pools_start(void);
 void fm_session_pools_stop(void);
 
 /* manage.c */
-void fm_manage(const struct fm_session *session, const struct fm_frame *request, struct fm_frame *answer, uint8_t *entries);
+void fm_manage(const struct fm_session *session, const struct fm_frame *request, struct fm_frame *answer,
+               uint8_t *entries);

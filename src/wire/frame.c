@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Encoder and decoder of the frames. Both walk a cursor that remembers whether it ever ran over its end, so that
- * each frame's code is the list of its fields. A frame must be used up to the last byte.
+ * Encoder and decoder of the frames. Both walk a cursor that remembers whether it ever ran over its end, so
+ * that each frame's code is the list of its fields. A frame must be used up to the last byte.
  */
 #include "wire/frame.h"
 

@@ -4,8 +4,8 @@
  *
  * The socket is SOCK_SEQPACKET: one frame is one packet, whole or not at all, and the descriptors that
  * belong to a frame travel with it. All numbers are little endian; strings are UTF-16LE without
- * a NUL. docs/protocol.md is the description for those who write a client of their own; what this file
- * does not accept is a violation of it, and ends the connection.
+ * a NUL. docs/protocol.md is the description for those who write a client of their own; what this file does not
+ * accept is a violation of it, and ends the connection.
  *
  * Three kinds of socket, told apart by the first frame after HELLO:
  *   port      CONNECT, then (ring) doorbells from the server, or (no ring) GET/REPLY; lives as long as the connection
@@ -30,7 +30,7 @@
 #define FM_CALL_MAX (16u * 1024 * 1024)   /* bytes of each direction of a call */
 #define FM_TOKEN_SIZE 16
 
-/* Values of handles that the server gives to an agent: multiples of 4 in this range. The agent's own lie below. */
+/* Handles that the server gives to an agent: multiples of 4 in this range. The agent's own lie below. */
 #define FM_GIVEN_HANDLE_FIRST UINT64_C(0x40000000)
 #define FM_GIVEN_HANDLE_LAST UINT64_C(0x7ffffffc)
 
@@ -80,11 +80,11 @@ enum fm_manage_op {
         FM_MANAGE_LIST_INSTANCES = 3,        /* class, filter */
         FM_MANAGE_LIST_VOLUME_INSTANCES = 4, /* class, volume */
         FM_MANAGE_FILTER_INFORMATION = 5,    /* class, filter: one entry */
-        FM_MANAGE_INSTANCE_INFORMATION = 6,  /* class, filter, volume, instance (empty: the default): one entry */
+        FM_MANAGE_INSTANCE_INFORMATION = 6,  /* class, filter, volume, instance or empty: one entry */
         FM_MANAGE_DOS_NAME = 7,              /* volume: one entry, UTF-16 */
         FM_MANAGE_LOAD = 8,                  /* filter: service name, or path of an INF, key file or image */
         FM_MANAGE_UNLOAD = 9,                /* filter */
-        FM_MANAGE_ATTACH = 10,               /* filter, volume, instance, altitude (both may be empty): one entry, the name */
+        FM_MANAGE_ATTACH = 10,               /* all names, the last two may be empty: one entry */
         FM_MANAGE_DETACH = 11,               /* filter, volume, instance */
 };
 
@@ -135,7 +135,7 @@ struct fm_frame {
                 struct {
                         int32_t status;
                         uint32_t flags;      /* FM_CALL_IN_MEMFD: output is there, not here */
-                        uint32_t out_length; /* *ReturnOutputBufferLength; may be more than came when the buffer was too small */
+                        uint32_t out_length; /* what the callback said; perhaps more than came */
                         struct fm_bytes out;
                         uint32_t given_count;
                         struct fm_given given[FM_FRAME_DESCRIPTORS_MAX];
@@ -155,7 +155,7 @@ struct fm_frame {
                         int32_t status;
                         uint32_t more;           /* 1: ask again with first += count */
                         uint32_t count;
-                        struct fm_bytes entries; /* count times: u32 length, u32 0, bytes padded to 8; see fm_entry_next() */
+                        struct fm_bytes entries; /* see fm_entry_next() */
                 } managed;
                 struct {
                         uint32_t size; /* of the receive, header included */

@@ -23,7 +23,8 @@
 _Static_assert(sizeof(struct fm_ring_slot) == 64, "part of the protocol");
 _Static_assert(offsetof(struct fm_ring_header, words) == 128, "part of the protocol");
 _Static_assert(offsetof(struct fm_ring_header, hints) == 128 + 8 * FM_RING_SLOTS, "part of the protocol");
-_Static_assert(offsetof(struct fm_ring_header, slot) == 128 + 8 * FM_RING_SLOTS + FM_RING_HINTS, "part of the protocol");
+_Static_assert(offsetof(struct fm_ring_header, slot) == 128 + 8 * FM_RING_SLOTS + FM_RING_HINTS,
+               "part of the protocol");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the word must be one atomic in memory that processes share");
 
 #define load_relaxed(field) atomic_load_explicit(&(field), memory_order_relaxed)
@@ -122,7 +123,8 @@ int fm_ring_map(struct fm_ring *ring, int fd, uint64_t size)
         if (header == MAP_FAILED)
                 return -errno;
 
-        *ring = (struct fm_ring){ .header = header, .size = size, .slots = header->slots, .area = header->area };
+        *ring = (struct fm_ring){
+                .header = header, .size = size, .slots = header->slots, .area = header->area};
         if (header->magic != FM_RING_MAGIC || header->version != FM_RING_VERSION || header->size != size ||
             ring->slots == 0 || ring->slots > FM_RING_SLOTS ||
             size != header_size() + (uint64_t)ring->slots * 2 * ring->area) {
@@ -188,7 +190,8 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
         return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clock, const struct timespec *deadline)
+int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clock,
+                 const struct timespec *deadline)
 {
         uint64_t word = word_load(ring, slot->index);
         struct timespec until;
@@ -204,8 +207,8 @@ int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clo
                 last = true;
         }
         if (syscall(SYS_futex, word_futex(ring, slot->index),
-                    FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0), (uint32_t)word, &until,
-                    NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
+                    FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0), (uint32_t)word,
+                    &until, NULL, FUTEX_BITSET_MATCH_ANY) < 0 &&
             errno == ETIMEDOUT && last)
                 return -ETIMEDOUT;
         return 0;
@@ -228,7 +231,8 @@ enum fm_ring_result fm_ring_withdraw(struct fm_ring *ring, const struct fm_slot 
         return FM_RING_BROKEN;
 }
 
-void fm_ring_collect(struct fm_ring *ring, const struct fm_slot *slot, void *buffer, uint32_t *length, int32_t *status)
+void fm_ring_collect(struct fm_ring *ring, const struct fm_slot *slot, void *buffer, uint32_t *length,
+                     int32_t *status)
 {
         struct fm_ring_slot *shared = &ring->header->slot[slot->index];
 
@@ -311,7 +315,9 @@ int fm_ring_take_begin(struct fm_ring *ring, uint32_t max, struct fm_taken *take
 
                 *taken = (struct fm_taken){
                         .length = length,
-                        .reply_length = load_relaxed(shared->wants_reply) ? 16 + load_relaxed(shared->reply_capacity) : 0,
+                        .reply_length = load_relaxed(shared->wants_reply)
+                                                ? 16 + load_relaxed(shared->reply_capacity)
+                                                : 0,
                         .descriptors = load_relaxed(shared->descriptors),
                         .index = index,
                         .ticket = ticket,
@@ -406,8 +412,8 @@ gone:
         return fm_ring_is_dead(ring) ? -EPIPE : -ENOENT;
 }
 
-int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replying, int32_t status, const void *payload,
-                         uint32_t length, bool *wants_poke)
+int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replying, int32_t status,
+                         const void *payload, uint32_t length, bool *wants_poke)
 {
         struct fm_ring_slot *shared = &ring->header->slot[replying->index];
         uint32_t copy = length < replying->capacity ? length : replying->capacity;
@@ -426,8 +432,8 @@ int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replyin
         return length > replying->capacity ? -EMSGSIZE : 0;
 }
 
-int fm_ring_reply(struct fm_ring *ring, uint64_t message_id, int32_t status, const void *payload, uint32_t length,
-                  bool *wants_poke)
+int fm_ring_reply(struct fm_ring *ring, uint64_t message_id, int32_t status, const void *payload,
+                  uint32_t length, bool *wants_poke)
 {
         struct fm_replying replying;
         int r = fm_ring_reply_begin(ring, message_id, &replying);

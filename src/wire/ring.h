@@ -2,17 +2,18 @@
 /*
  * Messages of one connection in shared memory: slots, and one 64-bit word for each that decides everything.
  *
- * A word is (ticket << 8 | state). The ticket is the server's number of the offer, never used twice. Who moves the
- * word by compare-and-swap has done what the move says, so every answer is exact without asking the other side:
+ * A word is (ticket << 8 | state). The ticket is the server's number of the offer, never used twice. Who
+ * moves the word by compare-and-swap has done what the move says, so every answer is exact without asking the
+ * other side:
  *
  *      FREE --offer--> OFFERED --take--> TAKING --> TAKEN --reply--> REPLYING --> REPLIED --collect--> FREE
  *                         |                |          |                 |
  *       withdraw:       FREE           WITHDRAWN    FREE            WITHDRAWN
  *
  * A sender that leaves while an agent thread works in the slot leaves it WITHDRAWN: the agent's closing
- * move fails and it frees the slot. The message area is the server's until OFFERED and after FREE, an agent thread
- * reads it in TAKING; the reply area is an agent thread's in REPLYING and the server's in REPLIED.
- * A message that wants no reply is done when it is TAKEN.
+ * move fails and it frees the slot. The message area is the server's until OFFERED and after FREE, an agent
+ * thread reads it in TAKING; the reply area is an agent thread's in REPLYING and the server's in REPLIED. A
+ * message that wants no reply is done when it is TAKEN.
  *
  * The server trusts nothing here but its own private notes (struct fm_slot): lengths are copied out, then
  * bounded, and a word that can't be is a violation (FM_RING_BROKEN). The agent trusts the server.
@@ -52,7 +53,8 @@ struct fm_ring_slot {
         _Atomic uint32_t reply_capacity; /* payload; server, before OFFERED */
         _Atomic uint32_t wants_reply;    /* server, before OFFERED */
         uint32_t reserved;
-        _Atomic uint64_t descriptors; /* entries in DOORBELL frames of this connection sent before this message; server */
+        _Atomic uint64_t descriptors; /* entries in DOORBELL frames of this connection sent before this
+                                         message; server */
         _Atomic uint64_t message_id;  /* agent, in TAKING */
         _Atomic int32_t reply_status; /* agent, in REPLYING */
         _Atomic uint32_t reply_length; /* what it wanted to reply; agent, in REPLYING */
@@ -73,7 +75,8 @@ struct fm_ring_header {
         _Atomic uint64_t closed;   /* given handles that the agent has closed; agent */
         uint8_t pad[64];
         _Alignas(64) _Atomic uint64_t words[FM_RING_SLOTS];
-        _Alignas(64) _Atomic uint8_t hints[FM_RING_HINTS]; /* MessageId % FM_RING_HINTS -> slot, to be verified; agent */
+        _Alignas(64) _Atomic uint8_t
+                hints[FM_RING_HINTS]; /* MessageId % FM_RING_HINTS -> slot, to be verified; agent */
         _Alignas(64) struct fm_ring_slot slot[FM_RING_SLOTS];
 };
 
@@ -95,7 +98,8 @@ void fm_ring_unmap(struct fm_ring *ring);
 
 static inline uint8_t *fm_ring_message(const struct fm_ring *ring, uint32_t index)
 {
-        return (uint8_t *)ring->header + (ring->size - (size_t)ring->slots * 2 * ring->area) + (size_t)index * 2 * ring->area;
+        return (uint8_t *)ring->header + (ring->size - (size_t)ring->slots * 2 * ring->area) +
+               (size_t)index * 2 * ring->area;
 }
 
 static inline uint8_t *fm_ring_reply_area(const struct fm_ring *ring, uint32_t index)
@@ -135,20 +139,23 @@ bool fm_ring_offer(struct fm_ring *ring, const struct fm_slot *slot, const void 
 /* Where the message is now. After FM_RING_DONE: collect, then the slot is the server's. */
 enum fm_ring_result fm_ring_look(struct fm_ring *ring, const struct fm_slot *slot);
 /*
- * Sleeps until the word moves, the time (absolute, of clock; NULL: none) comes, or a signal: 0, -ETIMEDOUT. It may
- * return early. It wakes at least once a second: nothing that the agent writes can make it sleep for ever.
+ * Sleeps until the word moves, the time (absolute, of clock; NULL: none) comes, or a signal: 0, -ETIMEDOUT.
+ * It may return early. It wakes at least once a second: nothing that the agent writes can make it sleep for
+ * ever.
  */
-int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clock, const struct timespec *deadline);
+int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clock,
+                 const struct timespec *deadline);
 /*
- * Takes the message back, whatever its state; any thread may, repeatedly. FM_RING_DONE: too late, it was answered.
- * Wakes the sender if it is another thread.
+ * Takes the message back, whatever its state; any thread may, repeatedly. FM_RING_DONE: too late, it was
+ * answered. Wakes the sender if it is another thread.
  */
 enum fm_ring_result fm_ring_withdraw(struct fm_ring *ring, const struct fm_slot *slot);
 /*
- * After FM_RING_DONE: copies the reply (at most capacity of it) and makes the slot FREE. *length: what the agent
- * wanted to reply, for the comparison with the capacity. buffer NULL: no reply was wanted.
+ * After FM_RING_DONE: copies the reply (at most capacity of it) and makes the slot FREE. *length: what the
+ * agent wanted to reply, for the comparison with the capacity. buffer NULL: no reply was wanted.
  */
-void fm_ring_collect(struct fm_ring *ring, const struct fm_slot *slot, void *buffer, uint32_t *length, int32_t *status);
+void fm_ring_collect(struct fm_ring *ring, const struct fm_slot *slot, void *buffer, uint32_t *length,
+                     int32_t *status);
 /* A quarantined slot that the agent has let go. */
 bool fm_ring_is_released(struct fm_ring *ring, const struct fm_slot *slot);
 /* No message any more. Does not wake: withdraw each slot in use. */
@@ -162,15 +169,16 @@ struct fm_taken {
         uint64_t message_id;
         uint32_t length;       /* payload */
         uint32_t reply_length; /* for FILTER_MESSAGE_HEADER: 16 + capacity, or 0 */
-        uint64_t descriptors;  /* entries of DOORBELL frames that must have been received before it is handed on */
+        uint64_t descriptors;  /* entries of DOORBELL frames that must have been received before it is handed
+                                  on */
         uint32_t index;        /* for take_finish */
         uint64_t ticket;
 };
 
 /*
- * Receives the oldest message: the payload goes to buffer[0..size). 0; -EAGAIN: none there; -EMSGSIZE: the oldest is
- * larger, taken->length says how large, and it stays for others; -EPIPE: the ring is dead. Never blocks.
- * wants_poke: set to true (never to false) if the caller should send POKE(FM_POKE_SLOTS).
+ * Receives the oldest message: the payload goes to buffer[0..size). 0; -EAGAIN: none there; -EMSGSIZE: the
+ * oldest is larger, taken->length says how large, and it stays for others; -EPIPE: the ring is dead. Never
+ * blocks. wants_poke: set to true (never to false) if the caller should send POKE(FM_POKE_SLOTS).
  */
 int fm_ring_take(struct fm_ring *ring, void *buffer, uint32_t size, struct fm_taken *taken, bool *wants_poke);
 
@@ -199,11 +207,12 @@ static inline void fm_ring_disarm(struct fm_ring *ring)
 }
 
 /*
- * Replies. 0: the sender has it; -EMSGSIZE: has it truncated (STATUS_BUFFER_OVERFLOW for the sender, 0x800700EA
- * here); -ENOENT: nobody waits for a reply to this id (0x801F0020); -EPIPE: the ring is dead. Never blocks.
+ * Replies. 0: the sender has it; -EMSGSIZE: has it truncated (STATUS_BUFFER_OVERFLOW for the sender,
+ * 0x800700EA here); -ENOENT: nobody waits for a reply to this id (0x801F0020); -EPIPE: the ring is dead.
+ * Never blocks.
  */
-int fm_ring_reply(struct fm_ring *ring, uint64_t message_id, int32_t status, const void *payload, uint32_t length,
-                  bool *wants_poke);
+int fm_ring_reply(struct fm_ring *ring, uint64_t message_id, int32_t status, const void *payload,
+                  uint32_t length, bool *wants_poke);
 
 /* In two steps, as above. begin: 0, -ENOENT, -EPIPE. */
 struct fm_replying {
@@ -212,8 +221,8 @@ struct fm_replying {
         uint32_t capacity;
 };
 int fm_ring_reply_begin(struct fm_ring *ring, uint64_t message_id, struct fm_replying *replying);
-int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replying, int32_t status, const void *payload,
-                         uint32_t length, bool *wants_poke);
+int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replying, int32_t status,
+                         const void *payload, uint32_t length, bool *wants_poke);
 
 /* Tells the server that a given handle was closed. */
 static inline void fm_ring_handle_closed(struct fm_ring *ring)

@@ -114,7 +114,8 @@ int fm_runtime_address(const char *directory, struct sockaddr_un *address)
         int length;
 
         *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-        length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s", directory, FM_RUNTIME_SOCKET);
+        length =
+                snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s", directory, FM_RUNTIME_SOCKET);
         if (length < 0 || (size_t)length >= sizeof(address->sun_path))
                 return -ENAMETOOLONG;
         return offsetof(struct sockaddr_un, sun_path) + length + 1;

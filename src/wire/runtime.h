@@ -22,7 +22,8 @@ char *fm_runtime_path(const char *directory, const char *name);
 
 /*
  * Where an agent looks: fm_runtime_dir(), and for a user without a manager of his own (and without
- * $FLTSIM_RUNTIME_DIR) root's, whose ports may admit him. index counts from 0; NULL: no further one. malloc'd.
+ * $FLTSIM_RUNTIME_DIR) root's, whose ports may admit him. index counts from 0; NULL: no further one.
+ * malloc'd.
  */
 char *fm_runtime_candidate(unsigned index);
 
@@ -38,9 +39,11 @@ int fm_runtime_open(const char *directory, mode_t mode);
  */
 int fm_runtime_lock(int directory_fd, pid_t *owner);
 
-/* The agent's check before it connects: a socket of root or of ourselves in a directory of the same. 0 or -errno. */
+/* The agent's check before it connects: a socket of root or of ourselves in a directory of the same. 0 or
+ * -errno. */
 int fm_runtime_check(const char *directory);
 
-/* Fills a sockaddr_un for the socket in the directory; -ENAMETOOLONG if it does not fit. Returns the length. */
+/* Fills a sockaddr_un for the socket in the directory; -ENAMETOOLONG if it does not fit. Returns the length.
+ */
 struct sockaddr_un;
 int fm_runtime_address(const char *directory, struct sockaddr_un *address);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames in either direction: what server and agents do with bytes from the other side. The first byte is the number of
- * descriptors that came along. Whatever is accepted must be encoded to the same bytes again.
+ * Frames in either direction: what server and agents do with bytes from the other side. The first byte is the
+ * number of descriptors that came along. Whatever is accepted must be encoded to the same bytes again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size < 1 || fm_frame_decode(data + 1, size - 1, data[0], &frame) < 0)
                 return 0;
-        if (fm_frame_encode(&frame, again, sizeof(again)) != (ssize_t)size - 1 || memcmp(again, data + 1, size - 1) != 0)
+        if (fm_frame_encode(&frame, again, sizeof(again)) != (ssize_t)size - 1 ||
+            memcmp(again, data + 1, size - 1) != 0)
                 abort();
         if (frame.type == FM_FRAME_MANAGED) {
                 while ((r = fm_entry_next(frame.managed.entries, &position, &entry)) > 0)

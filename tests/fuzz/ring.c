@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's moves on a ring in which a hostile agent writes what it likes, and an agent's own moves in between. The input is
- * a program: one byte says what comes next, the bytes after it are its operands.
+ * The server's moves on a ring in which a hostile agent writes what it likes, and an agent's own moves in
+ * between. The input is a program: one byte says what comes next, the bytes after it are its operands.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 (slot.ticket + data[i + 3] / 8 - 1) << 8 | data[i + 3] % 8;
                         break;
                 case 5: /* any byte of what is said about a slot */
-                        ((uint8_t *)&ring.header->slot[slot.index])[operand % sizeof(ring.header->slot[0])] = data[i + 3];
+                        ((uint8_t *)&ring.header->slot[slot.index])[operand % sizeof(ring.header->slot[0])] =
+                                data[i + 3];
                         break;
                 case 6:
                         ring.header->hints[operand % FM_RING_HINTS] = data[i + 3];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a fuzz target over files, without a fuzzer: the corpus replays in every test run, and a crash that a fuzzer
- * found is looked at with a debugger. Arguments: files and directories.
+ * Runs a fuzz target over files, without a fuzzer: the corpus replays in every test run, and a crash that a
+ * fuzzer found is looked at with a debugger. Arguments: files and directories.
  */
 #include <glib.h>
 #include <stdint.h>

@@ -51,10 +51,15 @@ static void test_results(void)
 
 static NTSTATUS call_memfd(struct client *channel, int fd, uint32_t in, uint32_t out, uint32_t offset)
 {
-        client_send_fd(channel, &(struct fm_frame){
-                .type = FM_FRAME_CALL,
-                .call = { .flags = FM_CALL_IN_MEMFD, .in_length = in, .out_length = out, .out_offset = offset },
-        }, fd);
+        client_send_fd(channel,
+                       &(struct fm_frame){
+                               .type = FM_FRAME_CALL,
+                               .call = {.flags = FM_CALL_IN_MEMFD,
+                                        .in_length = in,
+                                        .out_length = out,
+                                        .out_offset = offset},
+                       },
+                       fd);
         g_assert_cmpuint(client_receive(channel), ==, FM_FRAME_RETURN);
         return channel->frame.ret.status;
 }
@@ -148,7 +153,8 @@ static void test_disconnect_waits(void)
         });
         fixture_wait(&fixture.calls_inside, 1);
         client_free(client);
-        /* Answered without MessageNotify, so the end of the connection was seen; DisconnectNotify still waits. */
+        /* Answered without MessageNotify, so the end of the connection was seen; DisconnectNotify still
+         * waits. */
         while (client_call(late, "E", 1, 0) != STATUS_PORT_DISCONNECTED)
                 g_error("a call after the end");
         g_assert_cmpuint(fixture.disconnects, ==, 0);
@@ -167,7 +173,8 @@ static void test_one_way(void)
         PFLT_PORT port;
 
         fixture_start();
-        g_assert_cmpint(fixture_port(L"\\OneWay", OBJ_KERNEL_HANDLE, NULL, 1, false, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\OneWay", OBJ_KERNEL_HANDLE, NULL, 1, false, &port), ==,
+                        STATUS_SUCCESS);
         client = client_new_greeted();
         g_assert_cmpint(client_connect(client, L"\\OneWay", false, NULL, 0), ==, STATUS_SUCCESS);
         g_assert_cmpint(client_call(client, "x", 1, 1), ==, STATUS_INVALID_DEVICE_REQUEST);
@@ -192,7 +199,8 @@ static void test_given(void)
         g_assert_cmpuint(channel->frame.ret.given_count, ==, 1);
         g_assert_cmpuint(channel->frame.ret.given[0].kind, ==, FM_GIVEN_SECTION);
         g_assert_cmpuint(channel->frame.ret.given[0].size, ==, 3);
-        g_assert_cmpmem(channel->frame.ret.out.data, channel->frame.ret.out.length, &channel->frame.ret.given[0].handle, 8);
+        g_assert_cmpmem(channel->frame.ret.out.data, channel->frame.ret.out.length,
+                        &channel->frame.ret.given[0].handle, 8);
         g_assert_cmpuint(channel->fd_count, ==, 1);
         g_assert_cmpint(pread(channel->fds[0], text, 3, 0), ==, 3);
         g_assert_cmpstr(text, ==, "abc");

@@ -16,17 +16,23 @@ static void test_create_refusals(void)
         fixture_start();
         g_assert_cmpint(fixture_port(L"\\P", 0, NULL, 1, true, &port), ==, STATUS_INVALID_PARAMETER);
         g_assert_null(port);
-        g_assert_cmpint(fixture_port(L"\\P", OBJ_KERNEL_HANDLE, NULL, 0, true, &port), ==, STATUS_INVALID_PARAMETER);
-        g_assert_cmpint(fixture_port(L"\\P", OBJ_KERNEL_HANDLE, NULL, -1, true, &port), ==, STATUS_INVALID_PARAMETER);
-        g_assert_cmpint(fixture_port(L"P", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_OBJECT_NAME_INVALID);
-        g_assert_cmpint(fixture_port(L"", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_OBJECT_NAME_INVALID);
+        g_assert_cmpint(fixture_port(L"\\P", OBJ_KERNEL_HANDLE, NULL, 0, true, &port), ==,
+                        STATUS_INVALID_PARAMETER);
+        g_assert_cmpint(fixture_port(L"\\P", OBJ_KERNEL_HANDLE, NULL, -1, true, &port), ==,
+                        STATUS_INVALID_PARAMETER);
+        g_assert_cmpint(fixture_port(L"P", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_OBJECT_NAME_INVALID);
+        g_assert_cmpint(fixture_port(L"", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_OBJECT_NAME_INVALID);
 
         RtlInitUnicodeString(&name, L"\\P");
         InitializeObjectAttributes(&object, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
         g_assert_cmpint(FltCreateCommunicationPort(fixture.filter, &port, &object, NULL, NULL,
-                                                   (PFLT_DISCONNECT_NOTIFY)1, NULL, 1), ==, STATUS_INVALID_PARAMETER);
-        g_assert_cmpint(FltCreateCommunicationPort(fixture.filter, &port, &object, NULL, (PFLT_CONNECT_NOTIFY)1, NULL,
-                                                   NULL, 1), ==, STATUS_INVALID_PARAMETER);
+                                                   (PFLT_DISCONNECT_NOTIFY)1, NULL, 1),
+                        ==, STATUS_INVALID_PARAMETER);
+        g_assert_cmpint(FltCreateCommunicationPort(fixture.filter, &port, &object, NULL,
+                                                   (PFLT_CONNECT_NOTIFY)1, NULL, NULL, 1),
+                        ==, STATUS_INVALID_PARAMETER);
         fixture_stop();
 }
 
@@ -37,13 +43,17 @@ static void test_names(void)
 
         fixture_start();
         /* The fixture's port is \TestPort, without case. */
-        g_assert_cmpint(fixture_port(PORT_NAME, OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_OBJECT_NAME_COLLISION);
+        g_assert_cmpint(fixture_port(PORT_NAME, OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_OBJECT_NAME_COLLISION);
         g_assert_cmpint(fixture_port(L"\\TESTPORT", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
                         STATUS_OBJECT_NAME_COLLISION);
-        g_assert_cmpint(fixture_port(L"\\Exact", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_SUCCESS);
-        g_assert_cmpint(fixture_port(L"\\eXACT", OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, 1, true, &other), ==,
-                        STATUS_OBJECT_NAME_COLLISION);
-        g_assert_cmpint(fixture_port(L"\\eXACT", OBJ_KERNEL_HANDLE, NULL, 1, true, &other), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Exact", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_SUCCESS);
+        g_assert_cmpint(
+                fixture_port(L"\\eXACT", OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, 1, true, &other), ==,
+                STATUS_OBJECT_NAME_COLLISION);
+        g_assert_cmpint(fixture_port(L"\\eXACT", OBJ_KERNEL_HANDLE, NULL, 1, true, &other), ==,
+                        STATUS_SUCCESS);
         FltCloseCommunicationPort(other);
 
         client = client_new_greeted();
@@ -59,7 +69,8 @@ static void test_names(void)
         client = client_new_greeted();
         g_assert_cmpint(client_connect(client, L"\\Exact", true, NULL, 0), ==, STATUS_OBJECT_NAME_NOT_FOUND);
         client_free(client);
-        g_assert_cmpint(fixture_port(L"\\Exact", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Exact", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_SUCCESS);
         FltCloseCommunicationPort(port);
         fixture_stop();
 }
@@ -78,7 +89,8 @@ static void test_connect_notify(void)
         client_free(client);
         fixture_wait(&fixture.disconnects, 1);
 
-        /* Its error is the answer; no DisconnectNotify follows, and the place is free again: four times four. */
+        /* Its error is the answer; no DisconnectNotify follows, and the place is free again: four times four.
+         */
         fixture.connect_status = STATUS_UNSUCCESSFUL;
         for (unsigned i = 0; i < 16; i++) {
                 client = client_new_greeted();
@@ -100,7 +112,8 @@ static void test_max_connections(void)
         for (unsigned i = 0; i < 4; i++)
                 clients[i] = client_new_connected(i % 2);
         clients[4] = client_new_greeted();
-        g_assert_cmpint(client_connect(clients[4], PORT_NAME, true, NULL, 0), ==, STATUS_CONNECTION_COUNT_LIMIT);
+        g_assert_cmpint(client_connect(clients[4], PORT_NAME, true, NULL, 0), ==,
+                        STATUS_CONNECTION_COUNT_LIMIT);
         g_assert_cmpuint(fixture.connects, ==, 4);
         client_free(clients[4]);
 
@@ -108,7 +121,8 @@ static void test_max_connections(void)
         client_free(clients[0]);
         fixture_wait(&fixture.disconnects, 1);
         clients[4] = client_new_greeted();
-        g_assert_cmpint(client_connect(clients[4], PORT_NAME, true, NULL, 0), ==, STATUS_CONNECTION_COUNT_LIMIT);
+        g_assert_cmpint(client_connect(clients[4], PORT_NAME, true, NULL, 0), ==,
+                        STATUS_CONNECTION_COUNT_LIMIT);
         client_free(clients[4]);
         FltCloseClientPort(fixture.filter, &fixture.clients[0]);
         clients[0] = client_new_connected(true);
@@ -129,7 +143,8 @@ static void test_slow_connect(void)
         PFLT_PORT port;
 
         fixture_start();
-        g_assert_cmpint(fixture_port(L"\\Quick", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Quick", OBJ_KERNEL_HANDLE, NULL, 1, true, &port), ==,
+                        STATUS_SUCCESS);
         fixture.connect_blocks = true;
         slow = client_new_greeted();
         client_send(slow, &(struct fm_frame){
@@ -242,8 +257,10 @@ static void test_access(void)
         ACL empty;
 
         fixture_start();
-        g_assert_cmpint(FltBuildDefaultSecurityDescriptor(&security, FLT_PORT_ALL_ACCESS), ==, STATUS_SUCCESS);
-        g_assert_cmpint(fixture_port(L"\\Default", OBJ_KERNEL_HANDLE, security, 1, true, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(FltBuildDefaultSecurityDescriptor(&security, FLT_PORT_ALL_ACCESS), ==,
+                        STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Default", OBJ_KERNEL_HANDLE, security, 1, true, &port), ==,
+                        STATUS_SUCCESS);
         /* The port has its own copy. */
         FltFreeSecurityDescriptor(security);
         client = client_new_greeted();
@@ -258,7 +275,8 @@ static void test_access(void)
         RtlCreateSecurityDescriptor(&nobody, SECURITY_DESCRIPTOR_REVISION);
         RtlCreateAcl(&empty, sizeof(empty), ACL_REVISION);
         RtlSetDaclSecurityDescriptor(&nobody, TRUE, &empty, FALSE);
-        g_assert_cmpint(fixture_port(L"\\Nobody", OBJ_KERNEL_HANDLE, &nobody, 1, true, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Nobody", OBJ_KERNEL_HANDLE, &nobody, 1, true, &port), ==,
+                        STATUS_SUCCESS);
         fixture.connects = 0;
         client = client_new_greeted();
         g_assert_cmpint(client_connect(client, L"\\Nobody", true, NULL, 0), ==, STATUS_ACCESS_DENIED);
@@ -269,7 +287,8 @@ static void test_access(void)
         /* No DACL at all: everybody. */
         RtlCreateSecurityDescriptor(&everybody, SECURITY_DESCRIPTOR_REVISION);
         RtlSetDaclSecurityDescriptor(&everybody, TRUE, NULL, FALSE);
-        g_assert_cmpint(fixture_port(L"\\Everybody", OBJ_KERNEL_HANDLE, &everybody, 1, true, &port), ==, STATUS_SUCCESS);
+        g_assert_cmpint(fixture_port(L"\\Everybody", OBJ_KERNEL_HANDLE, &everybody, 1, true, &port), ==,
+                        STATUS_SUCCESS);
         client = client_new_greeted();
         g_assert_cmpint(client_connect(client, L"\\Everybody", true, NULL, 0), ==, STATUS_SUCCESS);
         client_free(client);

@@ -17,8 +17,8 @@
 
 struct fixture fixture;
 
-static NTSTATUS connect_notify(PFLT_PORT ClientPort, PVOID ServerPortCookie, PVOID ConnectionContext, ULONG SizeOfContext,
-                               PVOID *ConnectionCookie)
+static NTSTATUS connect_notify(PFLT_PORT ClientPort, PVOID ServerPortCookie, PVOID ConnectionContext,
+                               ULONG SizeOfContext, PVOID *ConnectionCookie)
 {
         PFLT_PORT *place = fixture.clients;
         NTSTATUS status;
@@ -28,7 +28,8 @@ static NTSTATUS connect_notify(PFLT_PORT ClientPort, PVOID ServerPortCookie, PVO
         fixture.connects++;
         fixture.context_size = SizeOfContext;
         g_assert_true(SizeOfContext != 0 || ConnectionContext == NULL);
-        memcpy(fixture.context, ConnectionContext ? ConnectionContext : "", MIN(SizeOfContext, sizeof(fixture.context)));
+        memcpy(fixture.context, ConnectionContext ? ConnectionContext : "",
+               MIN(SizeOfContext, sizeof(fixture.context)));
         fixture.connect_process = (ULONG_PTR)PsGetCurrentProcessId();
         status = fixture.connect_status;
         while (*place)
@@ -59,9 +60,10 @@ static VOID disconnect_notify(PVOID ConnectionCookie)
         pthread_mutex_unlock(&fixture.lock);
 }
 
-/* Echoes the input reversed. The first byte may ask for a status: 'E' an error, 'S' too small, 'W' a warning. */
-static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputBufferLength, PVOID OutputBuffer,
-                               ULONG OutputBufferLength, PULONG ReturnOutputBufferLength)
+/* Echoes the input reversed. The first byte may ask for a status: 'E' an error, 'S' too small, 'W' a warning.
+ */
+static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputBufferLength,
+                               PVOID OutputBuffer, ULONG OutputBufferLength, PULONG ReturnOutputBufferLength)
 {
         ULONG length = MIN(InputBufferLength, OutputBufferLength);
         const char *input = InputBuffer;
@@ -80,7 +82,8 @@ static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputB
         if (give_fd >= 0) {
                 HANDLE handle;
 
-                g_assert_cmpint(fm_port_give_descriptor(PsGetCurrentProcess(), give_fd, 3, &handle), ==, STATUS_SUCCESS);
+                g_assert_cmpint(fm_port_give_descriptor(PsGetCurrentProcess(), give_fd, 3, &handle), ==,
+                                STATUS_SUCCESS);
                 g_assert_cmpuint(OutputBufferLength, >=, sizeof(handle));
                 memcpy(OutputBuffer, &handle, sizeof(handle));
                 length = sizeof(handle);
@@ -107,16 +110,16 @@ static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputB
         }
 }
 
-NTSTATUS fixture_port(const WCHAR *name, ULONG attributes, PSECURITY_DESCRIPTOR security, LONG max, bool two_way,
-                      PFLT_PORT *ret)
+NTSTATUS fixture_port(const WCHAR *name, ULONG attributes, PSECURITY_DESCRIPTOR security, LONG max,
+                      bool two_way, PFLT_PORT *ret)
 {
         OBJECT_ATTRIBUTES object;
         UNICODE_STRING path;
 
         RtlInitUnicodeString(&path, name);
         InitializeObjectAttributes(&object, &path, attributes, NULL, security);
-        return FltCreateCommunicationPort(fixture.filter, ret, &object, &fixture, connect_notify, disconnect_notify,
-                                          two_way ? message_notify : NULL, max);
+        return FltCreateCommunicationPort(fixture.filter, ret, &object, &fixture, connect_notify,
+                                          disconnect_notify, two_way ? message_notify : NULL, max);
 }
 
 void fixture_start(void)
@@ -134,7 +137,8 @@ void fixture_start(void)
         fm_flt_object_ref(fixture.filter); /* never the last one: it is not made like others */
         fixture.filter->name = (char *)"test";
         g_assert_cmpint(fm_port_server_start(fixture.directory, &error), ==, 0);
-        g_assert_cmpint(fixture_port(PORT_NAME, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, 4, true, &fixture.server),
+        g_assert_cmpint(fixture_port(PORT_NAME, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, 4, true,
+                                     &fixture.server),
                         ==, STATUS_SUCCESS);
 }
 
@@ -234,7 +238,8 @@ unsigned client_receive(struct client *client)
         do {
                 if (poll(&poll_fd, 1, 60000) == 0)
                         g_error("no frame for a minute");
-                r = fm_packet_receive(client->fd, client->buffer, &client->frame, client->fds, &client->fd_count);
+                r = fm_packet_receive(client->fd, client->buffer, &client->frame, client->fds,
+                                      &client->fd_count);
         } while (r == -EAGAIN);
         if (r == 0 || r == -ECONNRESET)
                 return 0;
@@ -242,7 +247,8 @@ unsigned client_receive(struct client *client)
         return client->frame.type;
 }
 
-NTSTATUS client_connect(struct client *client, const WCHAR *name, bool ring, const void *context, uint32_t size)
+NTSTATUS client_connect(struct client *client, const WCHAR *name, bool ring, const void *context,
+                        uint32_t size)
 {
         UNICODE_STRING path;
 
@@ -261,7 +267,9 @@ NTSTATUS client_connect(struct client *client, const WCHAR *name, bool ring, con
         if (NT_SUCCESS(client->frame.connected.status)) {
                 g_assert_cmpuint(client->fd_count, ==, ring);
                 if (ring)
-                        g_assert_cmpint(fm_ring_map(&client->ring, client->fds[0], client->frame.connected.ring_size), ==, 0);
+                        g_assert_cmpint(
+                                fm_ring_map(&client->ring, client->fds[0], client->frame.connected.ring_size),
+                                ==, 0);
                 memcpy(client->token, client->frame.connected.token, FM_TOKEN_SIZE);
         }
         return client->frame.connected.status;
@@ -311,7 +319,8 @@ bool client_take(struct client *client, void *buffer, uint32_t size, struct fm_t
                         r = -EPIPE;
                 fm_ring_disarm(&client->ring);
                 if (poke)
-                        client_send(client, &(struct fm_frame){ .type = FM_FRAME_POKE, .poke.flags = FM_POKE_SLOTS });
+                        client_send(client,
+                                    &(struct fm_frame){.type = FM_FRAME_POKE, .poke.flags = FM_POKE_SLOTS});
                 if (r != -EAGAIN)
                         break;
         }

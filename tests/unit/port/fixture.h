@@ -25,7 +25,8 @@ struct fixture {
 
         pthread_mutex_t lock; /* guards what the callbacks write */
         pthread_cond_t changed;
-        PFLT_PORT clients[8]; /* set by ConnectNotify, cleared by FltCloseClientPort; the first free one is used */
+        PFLT_PORT clients[8]; /* set by ConnectNotify, cleared by FltCloseClientPort; the first free one is
+                                 used */
         unsigned connects, disconnects, calls, calls_inside;
         unsigned inside[8]; /* the same by connection */
         unsigned disconnected_inside; /* calls in progress when DisconnectNotify ran; must stay 0 */
@@ -46,8 +47,8 @@ void fixture_start(void);
 /* Closes the server port if it is open and checks that nothing is left. */
 void fixture_stop(void);
 /* A port of the filter. security: NULL, or a descriptor. */
-NTSTATUS fixture_port(const WCHAR *name, ULONG attributes, PSECURITY_DESCRIPTOR security, LONG max, bool two_way,
-                      PFLT_PORT *ret);
+NTSTATUS fixture_port(const WCHAR *name, ULONG attributes, PSECURITY_DESCRIPTOR security, LONG max,
+                      bool two_way, PFLT_PORT *ret);
 
 /* Waits until *value >= wanted; the fixture's lock guards it. */
 void fixture_wait(const unsigned *value, unsigned wanted);
@@ -75,7 +76,8 @@ void client_send_fd(struct client *client, const struct fm_frame *frame, int fd)
 /* Waits for a frame: its type, or 0 at the end of file. */
 unsigned client_receive(struct client *client);
 /* CONNECT and CONNECTED: the status. */
-NTSTATUS client_connect(struct client *client, const WCHAR *name, bool ring, const void *context, uint32_t size);
+NTSTATUS client_connect(struct client *client, const WCHAR *name, bool ring, const void *context,
+                        uint32_t size);
 /* All at once, which must succeed. */
 struct client *client_new_connected(bool ring);
 /* A channel of the client's connection. */

@@ -96,7 +96,7 @@ static void test_wrong_order(void)
         }
         /* A ring's own frames, and a second CONNECT. */
         for (unsigned i = 0; i < 3; i++) {
-                struct fm_frame frame = i == 2 ? (struct fm_frame){ .type = FM_FRAME_CONNECT } : frames[3 + i];
+                struct fm_frame frame = i == 2 ? (struct fm_frame){.type = FM_FRAME_CONNECT} : frames[3 + i];
                 uint8_t data[64];
                 ssize_t length = fm_frame_encode(&frame, data, sizeof(data));
 
@@ -172,7 +172,8 @@ static void test_scribbles(void)
 
         fixture_start();
         for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
-                struct sending sending = { .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4 };
+                struct sending sending = {
+                        .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4};
                 struct client *client = client_new_connected(true);
                 struct fm_taken taken;
                 char byte;
@@ -217,11 +218,12 @@ static void test_lying_reply(void)
         fixture_stop();
 }
 
-/* So many calls that the server stops reading; all are answered in the end, and others can connect meanwhile. */
+/* So many calls that the server stops reading; all are answered in the end, and others can connect meanwhile.
+ */
 static void test_flood(void)
 {
         struct client *client, *channel;
-        struct fm_frame call = { .type = FM_FRAME_CALL, .call = { .in_length = 1, .in = (const uint8_t *)"x" } };
+        struct fm_frame call = {.type = FM_FRAME_CALL, .call = {.in_length = 1, .in = (const uint8_t *)"x"}};
         uint8_t data[64];
         ssize_t length = fm_frame_encode(&call, data, sizeof(data));
         unsigned sent = 0;

@@ -21,7 +21,8 @@ static unsigned plain_get(struct client *client, uint32_t size)
         return client_receive(client);
 }
 
-static NTSTATUS plain_reply(struct client *client, uint64_t id, NTSTATUS status, const void *payload, uint32_t length)
+static NTSTATUS plain_reply(struct client *client, uint64_t id, NTSTATUS status, const void *payload,
+                            uint32_t length)
 {
         client_send(client, &(struct fm_frame){
                 .type = FM_FRAME_REPLY,
@@ -158,7 +159,8 @@ static void test_deadlines(void)
         g_assert_cmpint(fm_ring_reply(&client->ring, taken.message_id, 0, "z", 1, &poke), ==, 0);
         g_assert_cmpint(sending_join(&sending), ==, STATUS_SUCCESS);
 
-        /* The deadline holds too while an agent thread is stopped in the middle of copying, and of replying. */
+        /* The deadline holds too while an agent thread is stopped in the middle of copying, and of replying.
+         */
         sending.timeout = SHORT_WHILE;
         sending.reply_length = 4;
         sending_start(&sending);
@@ -191,8 +193,8 @@ static void test_invalid(void)
         sending.length = FM_INLINE_MAX + 1;
         g_assert_cmpint(send_now(sending), ==, STATUS_INSUFFICIENT_RESOURCES);
         g_free((void *)sending.payload);
-        g_assert_cmpint(FltSendMessage(fixture.filter, &fixture.clients[0], NULL, 1, &byte, &length, NULL), ==,
-                        STATUS_INVALID_PARAMETER);
+        g_assert_cmpint(FltSendMessage(fixture.filter, &fixture.clients[0], NULL, 1, &byte, &length, NULL),
+                        ==, STATUS_INVALID_PARAMETER);
         g_assert_cmpuint(length, ==, 0);
         client_free(client);
         fixture_wait(&fixture.disconnects, 1);
@@ -212,7 +214,8 @@ static void test_agent_goes(void)
                 fixture_start();
                 client = client_new_connected(true);
                 for (unsigned i = 0; i < 3; i++) {
-                        sendings[i] = (struct sending){ .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4 };
+                        sendings[i] = (struct sending){
+                                .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4};
                         sending_start(&sendings[i]);
                 }
                 if (stage == 1)
@@ -221,7 +224,8 @@ static void test_agent_goes(void)
                 if (stage >= 2)
                         g_assert_true(client_take(client, &byte, 1, &taken));
                 if (stage == 3)
-                        g_assert_cmpint(fm_ring_reply_begin(&client->ring, taken.message_id, &replying), ==, 0);
+                        g_assert_cmpint(fm_ring_reply_begin(&client->ring, taken.message_id, &replying), ==,
+                                        0);
                 client_free(client);
                 for (unsigned i = 0; i < 3; i++)
                         g_assert_cmpint(sending_join(&sendings[i]), ==, STATUS_PORT_DISCONNECTED);
@@ -304,7 +308,8 @@ static void test_many_senders(void)
         for (unsigned i = 0; i < G_N_ELEMENTS(sendings); i++) {
                 g_assert_true(client_take(client, &number, 4, &taken));
                 g_assert_cmpuint(taken.message_id, ==, i + 1);
-                g_assert_cmpint(fm_ring_reply(&client->ring, taken.message_id, STATUS_SUCCESS, &i, 4, &poke), ==, 0);
+                g_assert_cmpint(fm_ring_reply(&client->ring, taken.message_id, STATUS_SUCCESS, &i, 4, &poke),
+                                ==, 0);
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(sendings); i++) {
                 g_assert_cmpint(sending_join(&sendings[i]), ==, STATUS_SUCCESS);
@@ -435,6 +440,11 @@ static void test_given(bool ring)
         g_assert_cmpuint(client->frame.doorbell.given_count, ==, 2);
         g_assert_cmpuint(client->frame.doorbell.given[0].kind, ==, FM_GIVEN_REVOKED);
         g_assert_cmpuint(client->frame.doorbell.given[1].kind, ==, FM_GIVEN_REVOKED);
+
+        /* Also when no message comes after it. */
+        g_assert_cmpint(fm_port_revoke_descriptor(self, handle), ==, STATUS_SUCCESS);
+        g_assert_cmpuint(client_receive(client), ==, FM_FRAME_DOORBELL);
+        g_assert_cmpuint(client->frame.doorbell.given_count, ==, 1);
         client_free(client);
         g_assert_cmpint(sending_join(&sending), ==, STATUS_PORT_DISCONNECTED);
         fixture_wait(&fixture.disconnects, 1);

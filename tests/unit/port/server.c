@@ -38,7 +38,8 @@ static void test_one_manager(void)
 static void test_bad_directory(void)
 {
         g_autofree char *base = g_dir_make_tmp("fltsim-XXXXXX", NULL);
-        g_autofree char *missing = g_build_filename(base, "a", "b", NULL), *link = g_build_filename(base, "l", NULL);
+        g_autofree char *missing = g_build_filename(base, "a", "b", NULL),
+                        *link = g_build_filename(base, "l", NULL);
         char *error = NULL;
 
         g_assert_cmpint(fm_port_server_start(missing, &error), ==, -ENOENT);

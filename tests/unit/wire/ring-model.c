@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every order in which one sender and two agent threads can make their moves on one slot, three messages long.
+ * Every order in which one sender and two agent threads can make their moves on one slot, three messages
+ * long.
  *
- * Each move of the ring is one compare-and-swap whose loser looks again, so calls that are not interrupted, in every
- * order, cover what threads can do. States are remembered, so the walk ends.
+ * Each move of the ring is one compare-and-swap whose loser looks again, so calls that are not interrupted,
+ * in every order, cover what threads can do. States are remembered, so the walk ends.
  */
 #include <errno.h>
 #include <glib.h>
@@ -132,7 +133,8 @@ static void sender_steps(const struct world *before)
                         return;
                 w.quarantined = false;
                 w.message++;
-                w.slot = (struct fm_slot){ .ticket = w.message, .reply_capacity = 8, .wants_reply = w.message != 2 };
+                w.slot = (struct fm_slot){
+                        .ticket = w.message, .reply_capacity = 8, .wants_reply = w.message != 2};
                 payload = w.message;
                 fm_ring_offer(&ring, &w.slot, &payload, 8, 0);
                 w.sender = WAITING;
@@ -146,8 +148,9 @@ static void sender_steps(const struct world *before)
                         restore(before);
                 }
                 /* Its time is over: at any moment, also in the one in which the answer came. */
-                sender_finish(&w, fm_ring_withdraw(&ring, &w.slot) == FM_RING_DONE ? FM_RING_DONE
-                                                                                   : fm_ring_look(&ring, &w.slot));
+                sender_finish(&w, fm_ring_withdraw(&ring, &w.slot) == FM_RING_DONE
+                                          ? FM_RING_DONE
+                                          : fm_ring_look(&ring, &w.slot));
                 step(&w);
                 return;
         case FINISHED:
@@ -214,7 +217,8 @@ static void agent_steps(const struct world *before, unsigned number)
                         agent->at = REPLYING;
                 } else {
                         g_assert_cmpint(r, ==, -ENOENT);
-                        g_assert_true(w.outcomes[agent->payload] == WITHDREW || agent->taken.reply_length == 0);
+                        g_assert_true(w.outcomes[agent->payload] == WITHDREW ||
+                                      agent->taken.reply_length == 0);
                         agent_rest(agent);
                 }
                 step(&w);
@@ -270,8 +274,10 @@ static void walk(const struct world *world)
         agent_steps(world, 0);
         agent_steps(world, 1);
         if (world->sender == FINISHED &&
-            (world->agents[0].at == LOOKING || world->agents[0].at == RESTING || world->agents[0].at == HOLDING) &&
-            (world->agents[1].at == LOOKING || world->agents[1].at == RESTING || world->agents[1].at == HOLDING))
+            (world->agents[0].at == LOOKING || world->agents[0].at == RESTING ||
+             world->agents[0].at == HOLDING) &&
+            (world->agents[1].at == LOOKING || world->agents[1].at == RESTING ||
+             world->agents[1].at == HOLDING))
                 check_ending(world);
 }
 

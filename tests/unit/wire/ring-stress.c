@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring under real concurrency: many senders with deadlines of all lengths, several receivers that sleep as agents do,
- * in one process and in two; and a peer that writes nonsense all over it.
+ * The ring under real concurrency: many senders with deadlines of all lengths, several receivers that sleep
+ * as agents do, in one process and in two; and a peer that writes nonsense all over it.
  */
 #include <errno.h>
 #include <glib.h>
@@ -155,7 +155,8 @@ static void *receiver_run(void *data)
                         continue;
                 }
                 reply = ~message.ticket;
-                r = fm_ring_reply(ring, taken.message_id, (int32_t)message.ticket, &reply, sizeof(reply), &poke);
+                r = fm_ring_reply(ring, taken.message_id, (int32_t)message.ticket, &reply, sizeof(reply),
+                                  &poke);
                 if (r == 0)
                         atomic_fetch_add(&bench->replied, 1);
                 else
@@ -253,7 +254,9 @@ static void *scribbler_run(void *data)
 
                 /* Half of the time something that looks like a word. */
                 if (g_rand_boolean(random))
-                        value = (atomic_load(&bench->next_ticket) - g_rand_int_range(random, 0, SENDERS)) << 8 | value % 8;
+                        value = (atomic_load(&bench->next_ticket) - g_rand_int_range(random, 0, SENDERS))
+                                        << 8 |
+                                value % 8;
                 __atomic_store_n(&words[at], value, __ATOMIC_RELAXED);
         }
         g_rand_free(random);

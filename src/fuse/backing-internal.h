@@ -11,10 +11,10 @@
 #include "fuse/backing.h"
 
 /* -1 and errno, as system calls say it, to a negative errno. */
-#define FM_NEG(call)                                                                                        \
-        ({                                                                                                  \
-                __typeof__(call) value_ = (call);                                                           \
-                value_ < 0 ? -errno : value_;                                                               \
+#define FM_NEG(call)                                                                                                   \
+        ({                                                                                                             \
+                __typeof__(call) value_ = (call);                                                                      \
+                value_ < 0 ? -errno : value_;                                                                          \
         })
 
 static inline bool fm_name_is_component(const char *name)

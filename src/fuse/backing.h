@@ -30,17 +30,17 @@ struct fm_file {
         _Atomic uint32_t refs;
         struct fm_inode *inode; /* reference */
         int fd;
-        int flags; /* as opened: access mode, O_APPEND, O_DIRECT, O_SYNC ... */
+        int flags;                      /* as opened: access mode, O_APPEND, O_DIRECT, O_SYNC ... */
         struct fm_directory *directory; /* NULL: not a directory */
         /*
          * The slow path's FILE_OBJECT; NULL while no filter had to see this handle. Set once (compare and
          * exchange). When it is set, it owns this struct, and RELEASE goes to fm_slow_release().
          */
         _Atomic(PFILE_OBJECT) file_object;
-        _Atomic bool written; /* data or size changed through this handle since the slow path's last cleanup */
-        bool no_flush;        /* the kernel was told not to send FLUSH */
-        bool internal;        /* a file object's own, never given to the kernel: not closed with the mount */
-        _Atomic bool locked;  /* byte range locks were set through it */
+        _Atomic bool written;        /* data or size changed through this handle since the slow path's last cleanup */
+        bool no_flush;               /* the kernel was told not to send FLUSH */
+        bool internal;               /* a file object's own, never given to the kernel: not closed with the mount */
+        _Atomic bool locked;         /* byte range locks were set through it */
         struct fm_file *next, *prev; /* in the session's list of open files; its lock guards them */
 };
 
@@ -58,9 +58,9 @@ void fm_file_free(struct fm_file *file);
 int fm_backing_lookup(const struct fm_caller *caller, struct fm_inode *parent, const char *name, struct fm_inode **ret,
                       struct stat *ret_stat);
 /*
- * "/a/b/c" from the root, component by component as ourselves: the directory of the last component in *ret_parent, which
- * must exist, and the last component in *ret_name (malloc'd). "/" gives the root and NULL. "..": -EINVAL; a symlink on
- * the way: -ELOOP.
+ * "/a/b/c" from the root, component by component as ourselves: the directory of the last component in *ret_parent,
+ * which must exist, and the last component in *ret_name (malloc'd). "/" gives the root and NULL. "..": -EINVAL; a
+ * symlink on the way: -ELOOP.
  */
 int fm_backing_resolve(struct fm_session *session, const char *path, struct fm_inode **ret_parent, char **ret_name);
 
@@ -97,11 +97,13 @@ int fm_backing_setxattr(const struct fm_caller *caller, struct fm_inode *inode, 
                         size_t size, int flags);
 int fm_backing_removexattr(const struct fm_caller *caller, struct fm_inode *inode, const char *name);
 
-/* Opening. flags: those of open(2); O_CREAT, O_EXCL and O_NOFOLLOW are dropped by open. Directories too (for reading). */
+/*
+ * Opening. flags: those of open(2); O_CREAT, O_EXCL and O_NOFOLLOW are dropped by open. Directories too (for reading).
+ */
 int fm_backing_open(const struct fm_caller *caller, struct fm_inode *inode, int flags, struct fm_file **ret);
 /*
- * O_CREAT is implied. Without O_EXCL an existing file is opened (truncated with O_TRUNC). *created (may be NULL): whether it is
- * new. The inode is (*ret)->inode. ret_stat may be NULL.
+ * O_CREAT is implied. Without O_EXCL an existing file is opened (truncated with O_TRUNC). *created (may be NULL):
+ * whether it is new. The inode is (*ret)->inode. ret_stat may be NULL.
  */
 int fm_backing_create(const struct fm_caller *caller, struct fm_inode *parent, const char *name, mode_t mode, int flags,
                       struct fm_file **ret, bool *created, struct stat *ret_stat);
@@ -147,13 +149,14 @@ size_t fm_backing_ioctl_size(unsigned command);
 
 /*
  * Directories: entries in the order of the backing directory, from `offset` (0, or what an entry's offset said) on.
- * `each` returns false to stop before the entry is consumed. "." and ".." are included. entry->ino is the public number.
+ * `each` returns false to stop before the entry is consumed. "." and ".." are included. entry->ino is the public
+ * number.
  */
 struct fm_directory_entry {
         const char *name;
         uint64_t ino;
         unsigned char type; /* DT_* */
-        off_t next; /* offset of the entry after it */
+        off_t next;         /* offset of the entry after it */
 };
-int fm_backing_readdir(struct fm_file *file, off_t offset, bool (*each)(const struct fm_directory_entry *entry, void *data),
-                       void *data);
+int fm_backing_readdir(struct fm_file *file, off_t offset,
+                       bool (*each)(const struct fm_directory_entry *entry, void *data), void *data);

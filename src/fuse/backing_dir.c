@@ -54,8 +54,8 @@ static int seek_locked(struct fm_directory *directory, int fd, off_t offset)
         return 0;
 }
 
-int fm_backing_readdir(struct fm_file *file, off_t offset, bool (*each)(const struct fm_directory_entry *entry, void *data),
-                       void *data)
+int fm_backing_readdir(struct fm_file *file, off_t offset,
+                       bool (*each)(const struct fm_directory_entry *entry, void *data), void *data)
 {
         struct fm_directory *directory = file->directory;
         struct fm_inode *inode = file->inode;
@@ -86,9 +86,9 @@ int fm_backing_readdir(struct fm_file *file, off_t offset, bool (*each)(const st
                 entry.type = raw->d_type;
                 entry.next = raw->d_off;
                 /* Above the root there is nothing. */
-                entry.ino = inode->is_root && strcmp(raw->d_name, "..") == 0 ?
-                        inode->public_ino :
-                        fm_inode_public_number(inode->session->inodes, inode->device, raw->d_ino);
+                entry.ino = inode->is_root && strcmp(raw->d_name, "..") == 0
+                                    ? inode->public_ino
+                                    : fm_inode_public_number(inode->session->inodes, inode->device, raw->d_ino);
                 if (!each(&entry, data))
                         break;
                 directory->used += raw->d_reclen;

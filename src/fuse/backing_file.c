@@ -252,8 +252,8 @@ ssize_t fm_backing_write_at(const struct fm_caller *caller, struct fm_file *file
         if (!atomic_load_explicit(&file->written, memory_order_relaxed))
                 atomic_store_explicit(&file->written, true, memory_order_relaxed);
         while (done < size) {
-                ssize_t n = FM_AS_CALLER(caller, write_some(file, (const char *)buffer + done, size - done,
-                                                            offset + done, append));
+                ssize_t n = FM_AS_CALLER(
+                        caller, write_some(file, (const char *)buffer + done, size - done, offset + done, append));
 
                 if (n == -EINTR)
                         continue;
@@ -301,8 +301,8 @@ int fm_backing_fallocate(const struct fm_caller *caller, struct fm_file *file, i
 ssize_t fm_backing_copy_file_range(const struct fm_caller *caller, struct fm_file *in, off_t in_offset,
                                    struct fm_file *out, off_t out_offset, size_t length, unsigned flags)
 {
-        ssize_t r = FM_AS_CALLER(caller, FM_NEG(copy_file_range(in->fd, &in_offset, out->fd, &out_offset, length,
-                                                                flags)));
+        ssize_t r =
+                FM_AS_CALLER(caller, FM_NEG(copy_file_range(in->fd, &in_offset, out->fd, &out_offset, length, flags)));
 
         if (r > 0)
                 atomic_store_explicit(&out->written, true, memory_order_relaxed);

@@ -32,10 +32,10 @@ struct fm_lock_owner {
         uint64_t id;
         pid_t tid;
         int fd;
-        unsigned users;  /* calls in progress */
-        bool dead;       /* the owner has closed the file */
+        unsigned users;   /* calls in progress */
+        bool dead;        /* the owner has closed the file */
         GPtrArray *files; /* borrowed struct fm_file: through which he locked */
-        GArray *ranges;  /* what he holds; to say who is in the way */
+        GArray *ranges;   /* what he holds; to say who is in the way */
 };
 
 struct waiter {

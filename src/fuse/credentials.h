@@ -42,12 +42,12 @@ void fm_credentials_prepare(const struct fm_caller *caller, mode_t mode);
 void fm_credentials_set_umask(const struct fm_caller *caller);
 
 /* Evaluates call (0 or more, or a negative errno) as the caller. */
-#define FM_AS_CALLER(caller, call)                                                                          \
-        ({                                                                                                  \
-                __typeof__(call) result_;                                                                   \
-                fm_credentials_enter(caller);                                                               \
-                result_ = (call);                                                                           \
-                if ((result_ == -EACCES || result_ == -EPERM) && fm_credentials_add_groups(caller))         \
-                        result_ = (call);                                                                   \
-                result_;                                                                                    \
+#define FM_AS_CALLER(caller, call)                                                                                     \
+        ({                                                                                                             \
+                __typeof__(call) result_;                                                                              \
+                fm_credentials_enter(caller);                                                                          \
+                result_ = (call);                                                                                      \
+                if ((result_ == -EACCES || result_ == -EPERM) && fm_credentials_add_groups(caller))                    \
+                        result_ = (call);                                                                              \
+                result_;                                                                                               \
         })

@@ -51,7 +51,8 @@ static void clear_flags(PFILE_OBJECT file, ULONG flags)
         __atomic_fetch_and(&file->Flags, ~flags, __ATOMIC_RELAXED);
 }
 
-void fm_fsd_attach(PFILE_OBJECT file, struct fm_fsd_opened *opened, ACCESS_MASK access, ULONG share, ULONG options)
+void fm_fsd_attach(PFILE_OBJECT file, struct fm_fsd_opened *opened, ACCESS_MASK access, ULONG share,
+                   ULONG options)
 {
         struct fm_file_object *object = fm_file_object(file);
         struct fm_fsd_file *fsd = g_new0(struct fm_fsd_file, 1);
@@ -80,12 +81,15 @@ void fm_fsd_attach(PFILE_OBJECT file, struct fm_fsd_opened *opened, ACCESS_MASK 
         file->SharedRead = (share & FILE_SHARE_READ) != 0;
         file->SharedWrite = (share & FILE_SHARE_WRITE) != 0;
         file->SharedDelete = (share & FILE_SHARE_DELETE) != 0;
-        set_flags(file, FO_OPENED_CASE_SENSITIVE |
-                            (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT) ? FO_SYNCHRONOUS_IO : 0) |
-                            (options & FILE_WRITE_THROUGH ? FO_WRITE_THROUGH : 0) |
-                            (options & FILE_NO_INTERMEDIATE_BUFFERING ? FO_NO_INTERMEDIATE_BUFFERING : 0) |
-                            (options & FILE_SEQUENTIAL_ONLY ? FO_SEQUENTIAL_ONLY : 0) |
-                            (options & FILE_DELETE_ON_CLOSE ? FO_DELETE_ON_CLOSE : 0));
+        set_flags(file,
+                  FO_OPENED_CASE_SENSITIVE |
+                          (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
+                                   ? FO_SYNCHRONOUS_IO
+                                   : 0) |
+                          (options & FILE_WRITE_THROUGH ? FO_WRITE_THROUGH : 0) |
+                          (options & FILE_NO_INTERMEDIATE_BUFFERING ? FO_NO_INTERMEDIATE_BUFFERING : 0) |
+                          (options & FILE_SEQUENTIAL_ONLY ? FO_SEQUENTIAL_ONLY : 0) |
+                          (options & FILE_DELETE_ON_CLOSE ? FO_DELETE_ON_CLOSE : 0));
 }
 
 static bool can_do(const struct fm_file *file, bool writable)
@@ -110,7 +114,8 @@ int fm_fsd_get_file(PFILE_OBJECT file, bool writable, struct fm_file **ret)
                 *ret = fsd->file;
         } else {
                 if (!fsd->own[writable])
-                        error = fm_backing_open(NULL, fsd->inode, writable ? O_RDWR : O_RDONLY, &fsd->own[writable]);
+                        error = fm_backing_open(NULL, fsd->inode, writable ? O_RDWR : O_RDONLY,
+                                                &fsd->own[writable]);
                 *ret = fsd->own[writable];
                 if (error == 0)
                         fsd->own[writable]->internal = true;
@@ -222,7 +227,8 @@ static char *file_path(PFILE_OBJECT file)
         if (fsd->inode)
                 return fm_inode_path(fsd->inode);
         directory = fm_inode_path(fsd->parent);
-        if (directory && asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, fsd->name) < 0)
+        if (directory &&
+            asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, fsd->name) < 0)
                 path = NULL;
         free(directory);
         return path;
@@ -345,8 +351,10 @@ static void dispatch(struct fm_operation *op)
         }
         if (!file || !fm_fsd_file(file)) {
                 /* A cleanup can't fail; the rest needs a file that is open. */
-                fm_operation_set_result(op, op->iopb.MajorFunction == IRP_MJ_CLEANUP ? STATUS_SUCCESS
-                                                                                     : STATUS_INVALID_PARAMETER, 0);
+                fm_operation_set_result(op,
+                                        op->iopb.MajorFunction == IRP_MJ_CLEANUP ? STATUS_SUCCESS
+                                                                                 : STATUS_INVALID_PARAMETER,
+                                        0);
                 return;
         }
         switch (op->iopb.MajorFunction) {

@@ -32,8 +32,9 @@ static ACCESS_MASK specific_access(ACCESS_MASK access)
 }
 
 /*
- * open(2) flags. Alignment rules of O_DIRECT differ between Linux and Windows, and the page cache is coherent with it:
- * FILE_NO_INTERMEDIATE_BUFFERING is kept as a flag of the file object alone, unless the application said O_DIRECT.
+ * open(2) flags. Alignment rules of O_DIRECT differ between Linux and Windows, and the page cache is coherent
+ * with it: FILE_NO_INTERMEDIATE_BUFFERING is kept as a flag of the file object alone, unless the application
+ * said O_DIRECT.
  */
 static int linux_flags(ACCESS_MASK access, ULONG options, const struct fm_fsd_request *request)
 {
@@ -48,7 +49,8 @@ static int linux_flags(ACCESS_MASK access, ULONG options, const struct fm_fsd_re
         return flags;
 }
 
-static mode_t creation_mode(const struct fm_operation *op, const struct fm_fsd_request *request, bool directory)
+static mode_t creation_mode(const struct fm_operation *op, const struct fm_fsd_request *request,
+                            bool directory)
 {
         if (request && request->mode)
                 return request->mode & 07777;
@@ -77,13 +79,15 @@ static void finish(struct fm_operation *op, struct fm_fsd_opened *opened, ACCESS
 {
         PFILE_OBJECT file = op->iopb.TargetFileObject;
         const ULONG options = op->iopb.Parameters.Create.Options, information = opened->information;
+        /* O_TMPFILE's file has no name to delete, and keeps the one that it may be given later. */
+        const bool deletes = options & FILE_DELETE_ON_CLOSE && opened->name;
 
         /* Until the front end gives it to the kernel. */
         if (opened->file)
                 opened->file->internal = true;
         fm_fsd_attach(file, opened, access, op->iopb.Parameters.Create.ShareAccess, options);
         set_opener(file, &op->requestor);
-        if (options & FILE_DELETE_ON_CLOSE) {
+        if (deletes) {
                 fm_fsd_file(file)->delete_pending = true;
                 file->DeletePending = TRUE;
         }
@@ -91,7 +95,8 @@ static void finish(struct fm_operation *op, struct fm_fsd_opened *opened, ACCESS
 }
 
 static int open_existing(struct fm_operation *op, const struct fm_caller *caller, struct fm_inode *inode,
-                         ACCESS_MASK access, bool truncate, const struct fm_fsd_request *request, struct fm_file **ret)
+                         ACCESS_MASK access, bool truncate, const struct fm_fsd_request *request,
+                         struct fm_file **ret)
 {
         const ULONG options = op->iopb.Parameters.Create.Options;
         int flags = linux_flags(access, options, request), error;
@@ -117,15 +122,18 @@ static int open_existing(struct fm_operation *op, const struct fm_caller *caller
         return fm_backing_open(caller, inode, flags | (truncate ? O_TRUNC : 0), ret);
 }
 
+/* *created: false if somebody else was faster, and that may be opened too. */
 static int make_new(struct fm_operation *op, const struct fm_caller *caller, struct fm_fsd_place *place,
-                    ACCESS_MASK access, const struct fm_fsd_request *request, struct fm_file **ret)
+                    ACCESS_MASK access, const struct fm_fsd_request *request, struct fm_file **ret,
+                    bool *created)
 {
-        const ULONG options = op->iopb.Parameters.Create.Options;
+        const ULONG options = op->iopb.Parameters.Create.Options, disposition = options >> 24;
         const bool directory = (options & FILE_DIRECTORY_FILE) != 0;
         const mode_t mode = creation_mode(op, request, directory);
         int flags = linux_flags(access, options, request), error;
 
         *ret = NULL;
+        *created = true;
         if (directory) {
                 error = fm_backing_mkdir(caller, place->parent, place->name, mode, &place->inode, NULL);
                 if (error == 0 && access & FILE_LIST_DIRECTORY)
@@ -133,7 +141,8 @@ static int make_new(struct fm_operation *op, const struct fm_caller *caller, str
                         error = fm_backing_open(NULL, place->inode, O_RDONLY | O_DIRECTORY, ret);
                 return error;
         }
-        error = fm_backing_create(caller, place->parent, place->name, mode, flags | O_EXCL, ret, NULL, NULL);
+        flags |= disposition == FILE_CREATE ? O_EXCL : disposition == FILE_OPEN_IF ? 0 : O_TRUNC;
+        error = fm_backing_create(caller, place->parent, place->name, mode, flags, ret, created, NULL);
         if (error == 0)
                 place->inode = fm_inode_ref((*ret)->inode);
         return error;
@@ -142,12 +151,17 @@ static int make_new(struct fm_operation *op, const struct fm_caller *caller, str
 /* An inode by its number. Only files that somebody knows at the moment have one that leads to them. */
 static NTSTATUS open_by_id(struct fm_operation *op, struct fm_fsd_place *place)
 {
-        const UNICODE_STRING *name = &op->iopb.TargetFileObject->FileName;
+        UNICODE_STRING name = op->iopb.TargetFileObject->FileName;
         uint64_t id = 0;
 
-        if (name->Length != 8 && name->Length != 16)
+        /* 8 or 16 bytes; with the volume's name in front of it a backslash is left before them. */
+        if (name.Length % 8 == sizeof(WCHAR) && name.Buffer[0] == L'\\') {
+                name.Buffer++;
+                name.Length -= sizeof(WCHAR);
+        }
+        if (name.Length != 8 && name.Length != 16)
                 return STATUS_INVALID_PARAMETER;
-        memcpy(&id, name->Buffer, sizeof(id));
+        memcpy(&id, name.Buffer, sizeof(id));
         place->inode = fm_inode_ref_by_number(fm_fsd_session(op), id);
         return place->inode ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
@@ -159,7 +173,9 @@ static void open_place(struct fm_operation *op, struct fm_fsd_place *place, ACCE
         struct fm_fsd_opened opened = {0};
         const struct fm_caller *caller;
         struct fm_caller scratch;
-        bool overwrite = disposition == FILE_OVERWRITE || disposition == FILE_OVERWRITE_IF || disposition == FILE_SUPERSEDE;
+        bool overwrite = disposition == FILE_OVERWRITE || disposition == FILE_OVERWRITE_IF ||
+                         disposition == FILE_SUPERSEDE;
+        bool created = false;
         int error;
 
         caller = fm_fsd_caller(op, &scratch);
@@ -175,15 +191,15 @@ static void open_place(struct fm_operation *op, struct fm_fsd_place *place, ACCE
                 if (overwrite && directory)
                         return fail(op, STATUS_INVALID_PARAMETER);
                 error = open_existing(op, caller, place->inode, access, overwrite, request, &opened.file);
-                opened.information = disposition == FILE_SUPERSEDE ? FILE_SUPERSEDED
-                                     : overwrite                   ? FILE_OVERWRITTEN
-                                                                   : FILE_OPENED;
         } else {
                 if (disposition == FILE_OPEN || disposition == FILE_OVERWRITE)
                         return fail(op, STATUS_OBJECT_NAME_NOT_FOUND);
-                error = make_new(op, caller, place, access, request, &opened.file);
-                opened.information = FILE_CREATED;
+                error = make_new(op, caller, place, access, request, &opened.file, &created);
         }
+        opened.information = created                         ? FILE_CREATED
+                             : disposition == FILE_SUPERSEDE ? FILE_SUPERSEDED
+                             : overwrite                     ? FILE_OVERWRITTEN
+                                                             : FILE_OPENED;
         if (error < 0) {
                 fm_file_free(opened.file);
                 fm_operation_set_error(op, -error);
@@ -213,7 +229,8 @@ static bool request_holds(const struct fm_operation *op)
         const struct fm_fsd_request *request = op->fsd_request;
         PFILE_OBJECT file = op->iopb.TargetFileObject;
 
-        return request && request->open && !file->RelatedFileObject && request->code == op->iopb.Parameters.Create.Options &&
+        return request && request->open && !file->RelatedFileObject &&
+               request->code == op->iopb.Parameters.Create.Options &&
                request->access == op->iopb.Parameters.Create.SecurityContext->DesiredAccess &&
                request->made_length == file->FileName.Length &&
                memcmp(request->made, file->FileName.Buffer, request->made_length) == 0;

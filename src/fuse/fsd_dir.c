@@ -54,7 +54,8 @@ void fm_fsd_search_free(struct fm_fsd_search *search)
 
 static bool matches(const struct fm_fsd_search *search, const WCHAR *name, ULONG bytes)
 {
-        UNICODE_STRING string = {.Buffer = (WCHAR *)name, .Length = (USHORT)bytes, .MaximumLength = (USHORT)bytes};
+        UNICODE_STRING string = {
+                .Buffer = (WCHAR *)name, .Length = (USHORT)bytes, .MaximumLength = (USHORT)bytes};
 
         if (search->pattern.Length == 0)
                 return true;
@@ -84,8 +85,8 @@ static bool collect(const struct fm_directory_entry *entry, void *data)
                 return true;
         }
         at = fm_fsd_align(to->used, 8);
-        size = at < to->length ? fm_fsd_entry_fill(to->class, NULL, search->index + 1, name, bytes, to->buffer + at,
-                                                   to->length - at)
+        size = at < to->length ? fm_fsd_entry_fill(to->class, NULL, search->index + 1, name, bytes,
+                                                   to->buffer + at, to->length - at)
                                : 0;
         if (size == 0) {
                 to->full = true;
@@ -137,7 +138,8 @@ static void fill_attributes(const struct collection *from, struct fm_inode *dire
 
                         memcpy(name, entry + header, bytes);
                         get_attributes(directory, fd, found, &st);
-                        fm_fsd_entry_fill(from->class, &st, common->FileIndex, name, bytes, entry, header + bytes);
+                        fm_fsd_entry_fill(from->class, &st, common->FileIndex, name, bytes, entry,
+                                          header + bytes);
                         common->NextEntryOffset = next;
                 }
                 free(found->name);
@@ -237,6 +239,7 @@ void fm_fsd_directory_control(struct fm_operation *op)
                 fm_operation_set_result(op, STATUS_INVALID_PARAMETER, 0);
                 return;
         }
-        if (!fm_fsd_perform(op, op->iopb.Parameters.DirectoryControl.QueryDirectory.FileInformationClass, NULL, 0))
+        if (!fm_fsd_perform(op, op->iopb.Parameters.DirectoryControl.QueryDirectory.FileInformationClass,
+                            NULL, 0))
                 fm_fsd_list(op, -1, NULL);
 }

@@ -13,9 +13,9 @@
 #include "fuse/fsd_info.h"
 #include "nt/status.h"
 
-#define PREFIX "user."
+#define PREFIX      "user."
 #define NAME_MAX_EA 254
-#define VALUE_MAX 65535
+#define VALUE_MAX   65535
 
 static bool is_ea_char(unsigned char c)
 {
@@ -44,8 +44,8 @@ size_t fm_fsd_ea_name(const char *attribute, const char **ret)
         return strlen(name);
 }
 
-bool fm_fsd_ea_append(void *buffer, ULONG length, ULONG *used, ULONG *last, const char *name, size_t name_length,
-                      const void *value, size_t value_length)
+bool fm_fsd_ea_append(void *buffer, ULONG length, ULONG *used, ULONG *last, const char *name,
+                      size_t name_length, const void *value, size_t value_length)
 {
         const ULONG at = fm_fsd_align(*used, 4);
         const size_t size = offsetof(FILE_FULL_EA_INFORMATION, EaName) + name_length + 1 + value_length;
@@ -80,7 +80,8 @@ const FILE_FULL_EA_INFORMATION *fm_fsd_ea_next(const void *buffer, ULONG length,
         room = length - *at;
         ea = (const FILE_FULL_EA_INFORMATION *)((const UCHAR *)buffer + *at);
         if (room < header || (ULONG)ea->EaNameLength + 1 + ea->EaValueLength > room - header ||
-            (ea->NextEntryOffset && (ea->NextEntryOffset < header || ea->NextEntryOffset % 4 || ea->NextEntryOffset > room))) {
+            (ea->NextEntryOffset &&
+             (ea->NextEntryOffset < header || ea->NextEntryOffset % 4 || ea->NextEntryOffset > room))) {
                 *valid = false;
                 return NULL;
         }
@@ -156,8 +157,8 @@ static NTSTATUS query_all(struct query *query, ULONG *position, bool single)
                 if (length == 0 || index++ < *position)
                         continue;
                 value = fm_backing_getxattr(query->caller, query->inode, attribute, query->value, VALUE_MAX);
-                if (value >= 0 && !fm_fsd_ea_append(query->buffer, query->length, &query->used, &query->last, name, length,
-                                                    query->value, (size_t)value))
+                if (value >= 0 && !fm_fsd_ea_append(query->buffer, query->length, &query->used, &query->last,
+                                                    name, length, query->value, (size_t)value))
                         return query->used ? STATUS_BUFFER_OVERFLOW : STATUS_BUFFER_TOO_SMALL;
                 *position = index;
                 if (single && query->used)
@@ -179,7 +180,8 @@ void fm_fsd_query_ea(struct fm_operation *op)
         struct query query = {
                 .caller = fm_fsd_caller(op, &scratch),
                 .inode = fsd->inode,
-                .buffer = mdl ? MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) : op->iopb.Parameters.QueryEa.EaBuffer,
+                .buffer = mdl ? MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority)
+                              : op->iopb.Parameters.QueryEa.EaBuffer,
                 .length = op->iopb.Parameters.QueryEa.Length,
         };
         NTSTATUS status;
@@ -199,7 +201,8 @@ void fm_fsd_query_ea(struct fm_operation *op)
                         fsd->ea_position = 0;
                 if (op->iopb.OperationFlags & SL_INDEX_SPECIFIED)
                         fsd->ea_position = MAX(op->iopb.Parameters.QueryEa.EaIndex, 1u) - 1;
-                status = query_all(&query, &fsd->ea_position, op->iopb.OperationFlags & SL_RETURN_SINGLE_ENTRY);
+                status = query_all(&query, &fsd->ea_position,
+                                   op->iopb.OperationFlags & SL_RETURN_SINGLE_ENTRY);
                 pthread_mutex_unlock(&fsd->lock);
         }
         fm_operation_set_result(op, status, query.used);
@@ -209,7 +212,8 @@ void fm_fsd_set_ea(struct fm_operation *op)
 {
         struct fm_fsd_file *fsd = fm_fsd_file(op->iopb.TargetFileObject);
         PMDL mdl = op->iopb.Parameters.SetEa.MdlAddress;
-        const void *buffer = mdl ? MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) : op->iopb.Parameters.SetEa.EaBuffer;
+        const void *buffer = mdl ? MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority)
+                                 : op->iopb.Parameters.SetEa.EaBuffer;
         const ULONG length = op->iopb.Parameters.SetEa.Length;
         char attribute[sizeof(PREFIX) + NAME_MAX_EA];
         const FILE_FULL_EA_INFORMATION *ea;
@@ -234,8 +238,8 @@ void fm_fsd_set_ea(struct fm_operation *op)
                 }
                 attribute_name(ea->EaName, ea->EaNameLength, attribute);
                 if (ea->EaValueLength)
-                        error = fm_backing_setxattr(caller, fsd->inode, attribute, ea->EaName + ea->EaNameLength + 1,
-                                                    ea->EaValueLength, 0);
+                        error = fm_backing_setxattr(caller, fsd->inode, attribute,
+                                                    ea->EaName + ea->EaNameLength + 1, ea->EaValueLength, 0);
                 else
                         error = fm_backing_removexattr(caller, fsd->inode, attribute);
                 if (error < 0 && !(error == -ENODATA && !ea->EaValueLength)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IRP_MJ_FILE_SYSTEM_CONTROL at the bottom: reparse points (which is what Linux' links and special files are to Windows),
- * holes, and the answers of a file system that has no object ids.
+ * IRP_MJ_FILE_SYSTEM_CONTROL at the bottom: reparse points (which is what Linux' links and special files are
+ * to Windows), holes, and the answers of a file system that has no object ids.
  */
 #include "fuse/fsd.h"
 
@@ -143,12 +143,14 @@ static void set_reparse_point(struct fm_operation *op, const struct control *con
                 length = in->length - sizeof(ULONG);
                 memcpy(target, in->data + sizeof(ULONG), length);
                 target[length] = '\0';
-                error = fm_backing_symlink(fm_fsd_caller(op, &scratch), fsd->parent, fsd->name, target, &made, NULL);
+                error = fm_backing_symlink(fm_fsd_caller(op, &scratch), fsd->parent, fsd->name, target, &made,
+                                           NULL);
                 break;
         case IO_REPARSE_TAG_LX_FIFO:
         case IO_REPARSE_TAG_AF_UNIX:
                 error = fm_backing_mknod(fm_fsd_caller(op, &scratch), fsd->parent, fsd->name,
-                                         fm_fsd_file_type(FILE_ATTRIBUTE_REPARSE_POINT, in->tag) | 0666, 0, &made, NULL);
+                                         fm_fsd_file_type(FILE_ATTRIBUTE_REPARSE_POINT, in->tag) | 0666, 0,
+                                         &made, NULL);
                 break;
         default:
                 return done(op, STATUS_NOT_SUPPORTED, 0);
@@ -208,7 +210,8 @@ static void query_allocated_ranges(struct fm_operation *op, const struct control
                 if (data < 0 || data >= end)
                         break; /* -ENXIO: no data beyond */
                 if (count == room)
-                        return done(op, count ? STATUS_BUFFER_OVERFLOW : STATUS_BUFFER_TOO_SMALL, count * sizeof(*out));
+                        return done(op, count ? STATUS_BUFFER_OVERFLOW : STATUS_BUFFER_TOO_SMALL,
+                                    count * sizeof(*out));
                 at = fm_backing_lseek(file, data, SEEK_HOLE);
                 if (at < 0 || at > end)
                         at = end;

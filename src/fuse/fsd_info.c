@@ -13,9 +13,8 @@
 
 #include "fuse/fsd_types.h"
 
-
 #define NT_EPOCH 11644473600LL /* seconds from 1601 to 1970 */
-#define TICKS 10000000LL       /* per second */
+#define TICKS    10000000LL    /* per second */
 
 LONGLONG fm_fsd_time(const struct statx_timestamp *time)
 {
@@ -150,7 +149,8 @@ static void fill_stat_lx(const struct fm_fsd_info *info, FILE_STAT_LX_INFORMATIO
 }
 
 /* The fixed part of a class, on the stack, and where in it a name starts (0: it has none). */
-static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *scratch, ULONG *name_at)
+static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *scratch,
+                        ULONG *name_at)
 {
         const struct statx *st = &info->st;
 
@@ -252,7 +252,8 @@ static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS c
         }
 }
 
-static NTSTATUS fill_stream(const struct fm_fsd_info *info, FILE_STREAM_INFORMATION *out, ULONG length, ULONG *written)
+static NTSTATUS fill_stream(const struct fm_fsd_info *info, FILE_STREAM_INFORMATION *out, ULONG length,
+                            ULONG *written)
 {
         static const WCHAR data[] = L"::$DATA";
         const ULONG need = offsetof(FILE_STREAM_INFORMATION, StreamName) + sizeof(data) - sizeof(WCHAR);
@@ -261,7 +262,8 @@ static NTSTATUS fill_stream(const struct fm_fsd_info *info, FILE_STREAM_INFORMAT
         if (!S_ISREG(info->st.stx_mode))
                 return STATUS_SUCCESS;
         if (length < need)
-                return length < sizeof(FILE_STREAM_INFORMATION) ? STATUS_INFO_LENGTH_MISMATCH : STATUS_BUFFER_OVERFLOW;
+                return length < sizeof(FILE_STREAM_INFORMATION) ? STATUS_INFO_LENGTH_MISMATCH
+                                                                : STATUS_BUFFER_OVERFLOW;
         memset(out, 0, need);
         out->StreamNameLength = sizeof(data) - sizeof(WCHAR);
         out->StreamSize.QuadPart = end_of_file(&info->st);
@@ -272,7 +274,8 @@ static NTSTATUS fill_stream(const struct fm_fsd_info *info, FILE_STREAM_INFORMAT
 }
 
 /* Linux does not know the other names of an inode: the one that we know stands alone. */
-static NTSTATUS fill_links(const struct fm_fsd_info *info, FILE_LINKS_INFORMATION *out, ULONG length, ULONG *written)
+static NTSTATUS fill_links(const struct fm_fsd_info *info, FILE_LINKS_INFORMATION *out, ULONG length,
+                           ULONG *written)
 {
         const ULONG chars = info->name_bytes / sizeof(WCHAR);
         ULONG need, start = chars;
@@ -296,8 +299,8 @@ static NTSTATUS fill_links(const struct fm_fsd_info *info, FILE_LINKS_INFORMATIO
         return STATUS_SUCCESS;
 }
 
-NTSTATUS fm_fsd_info_fill(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *buffer, ULONG length,
-                          ULONG *written)
+NTSTATUS fm_fsd_info_fill(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *buffer,
+                          ULONG length, ULONG *written)
 {
         union {
                 FILE_ALL_INFORMATION all;

@@ -45,8 +45,8 @@ LONGLONG fm_fsd_allocation(const struct statx *st);
  * FileInformationClass about info into buffer. *written: bytes. STATUS_INFO_LENGTH_MISMATCH if not even
  * the fixed part fits, STATUS_BUFFER_OVERFLOW if a name was cut.
  */
-NTSTATUS fm_fsd_info_fill(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *buffer, ULONG length,
-                          ULONG *written);
+NTSTATUS fm_fsd_info_fill(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *buffer,
+                          ULONG length, ULONG *written);
 
 /*
  * One entry of a directory as class FileInformationClass wants it, at buffer. Returns its size, or 0 if it

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known about a file: IRP_MJ_QUERY_INFORMATION, IRP_MJ_QUERY_OPEN and IRP_MJ_NETWORK_QUERY_OPEN at the bottom.
+ * What is known about a file: IRP_MJ_QUERY_INFORMATION, IRP_MJ_QUERY_OPEN and IRP_MJ_NETWORK_QUERY_OPEN at
+ * the bottom.
  */
 #include "fuse/fsd.h"
 
@@ -31,14 +32,15 @@ static int get_statx(struct fm_inode *inode, struct fm_file *file, struct statx 
 
 static bool wants_name(FILE_INFORMATION_CLASS class)
 {
-        return class == FileNameInformation || class == FileNormalizedNameInformation || class == FileAllInformation ||
-               (int)class == FileHardLinkInformation;
+        return class == FileNameInformation || class == FileNormalizedNameInformation ||
+               class == FileAllInformation || (int)class == FileHardLinkInformation;
 }
 
 static ULONG mode_of(const struct fm_fsd_file *fsd)
 {
-        return fsd->options & (FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | FILE_NO_INTERMEDIATE_BUFFERING |
-                               FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT | FILE_DELETE_ON_CLOSE);
+        return fsd->options &
+               (FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | FILE_NO_INTERMEDIATE_BUFFERING |
+                FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT | FILE_DELETE_ON_CLOSE);
 }
 
 void fm_fsd_query_information(struct fm_operation *op)
@@ -48,7 +50,8 @@ void fm_fsd_query_information(struct fm_operation *op)
         const FILE_INFORMATION_CLASS class = op->iopb.Parameters.QueryFileInformation.FileInformationClass;
         void *buffer = op->iopb.Parameters.QueryFileInformation.InfoBuffer;
         const ULONG length = op->iopb.Parameters.QueryFileInformation.Length;
-        struct fm_fsd_info info = {.access = fsd->access, .mode = mode_of(fsd), .delete_pending = fsd->delete_pending};
+        struct fm_fsd_info info = {
+                .access = fsd->access, .mode = mode_of(fsd), .delete_pending = fsd->delete_pending};
         UNICODE_STRING name = {0};
         NTSTATUS status;
         ULONG written;
@@ -96,7 +99,8 @@ void fm_fsd_query_information(struct fm_operation *op)
 }
 
 /* By name, without opening: what the query needs is in the FILE_OBJECT's FileName. */
-static void query_by_name(struct fm_operation *op, FILE_INFORMATION_CLASS class, void *buffer, ULONG length, ULONG *written)
+static void query_by_name(struct fm_operation *op, FILE_INFORMATION_CLASS class, void *buffer, ULONG length,
+                          ULONG *written)
 {
         struct fm_fsd_info info = {.access = FILE_READ_ATTRIBUTES};
         struct fm_fsd_place place;
@@ -142,8 +146,8 @@ void fm_fsd_query_open(struct fm_operation *op)
         }
         if (name_is_unchanged(op) && fm_fsd_perform(op, class, request->made, request->made_length))
                 return;
-        query_by_name(op, class, op->iopb.Parameters.QueryOpen.FileInformation, *op->iopb.Parameters.QueryOpen.Length,
-                      &written);
+        query_by_name(op, class, op->iopb.Parameters.QueryOpen.FileInformation,
+                      *op->iopb.Parameters.QueryOpen.Length, &written);
         *op->iopb.Parameters.QueryOpen.Length = written;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IRP_MJ_QUERY_SECURITY and IRP_MJ_SET_SECURITY at the bottom, and the descriptors they carry. See fsd_security.h.
+ * IRP_MJ_QUERY_SECURITY and IRP_MJ_SET_SECURITY at the bottom, and the descriptors they carry. See
+ * fsd_security.h.
  */
 #include "fuse/fsd_security.h"
 
@@ -12,13 +13,13 @@
 #include "fuse/fsd.h"
 #include "nt/status.h"
 
-#define HEADER_SIZE 20 /* SECURITY_DESCRIPTOR_RELATIVE */
-#define ACL_HEADER 8
-#define ACE_HEADER 8
+#define HEADER_SIZE   20 /* SECURITY_DESCRIPTOR_RELATIVE */
+#define ACL_HEADER    8
+#define ACE_HEADER    8
 #define UNIX_SID_SIZE 16
 #define EVERYONE_SIZE 12
 #define SELF_RELATIVE 0x8000
-#define DACL_PRESENT 0x0004
+#define DACL_PRESENT  0x0004
 
 enum unix_kind {
         UNIX_USER = 1,
@@ -75,7 +76,8 @@ static mode_t bits_of(ACCESS_MASK rights_)
 {
         if (rights_ & GENERIC_ALL)
                 return 7;
-        return (rights_ & (FILE_READ_DATA | GENERIC_READ) ? 4 : 0) | (rights_ & (FILE_WRITE_DATA | GENERIC_WRITE) ? 2 : 0) |
+        return (rights_ & (FILE_READ_DATA | GENERIC_READ) ? 4 : 0) |
+               (rights_ & (FILE_WRITE_DATA | GENERIC_WRITE) ? 2 : 0) |
                (rights_ & (FILE_EXECUTE | GENERIC_EXECUTE) ? 1 : 0);
 }
 
@@ -90,7 +92,8 @@ static ULONG put_ace(UCHAR *at, ACCESS_MASK mask, ULONG sid_size)
 
 ULONG fm_fsd_security_build(uid_t uid, gid_t gid, mode_t mode, SECURITY_INFORMATION information, void *buffer)
 {
-        const ACCESS_MASK owner = READ_CONTROL | WRITE_DAC | WRITE_OWNER | FILE_WRITE_ATTRIBUTES | FILE_WRITE_EA;
+        const ACCESS_MASK owner =
+                READ_CONTROL | WRITE_DAC | WRITE_OWNER | FILE_WRITE_ATTRIBUTES | FILE_WRITE_EA;
         UCHAR *out = buffer;
         ULONG used = HEADER_SIZE;
 
@@ -170,7 +173,8 @@ static bool parse_dacl(const UCHAR *acl, mode_t *ret)
                 if (length >= ACE_HEADER + UNIX_SID_SIZE && is_unix_sid(ace + ACE_HEADER, UNIX_USER, &id)) {
                         user |= bits_of(get32(ace + 4));
                         has_user = true;
-                } else if (length >= ACE_HEADER + UNIX_SID_SIZE && is_unix_sid(ace + ACE_HEADER, UNIX_GROUP, &id)) {
+                } else if (length >= ACE_HEADER + UNIX_SID_SIZE &&
+                           is_unix_sid(ace + ACE_HEADER, UNIX_GROUP, &id)) {
                         group |= bits_of(get32(ace + 4));
                         has_group = true;
                 } else if (memcmp(ace + ACE_HEADER, everyone, sizeof(everyone)) == 0) {
@@ -182,7 +186,8 @@ static bool parse_dacl(const UCHAR *acl, mode_t *ret)
         return true;
 }
 
-bool fm_fsd_security_parse(const void *descriptor, SECURITY_INFORMATION information, struct fm_fsd_security *ret)
+bool fm_fsd_security_parse(const void *descriptor, SECURITY_INFORMATION information,
+                           struct fm_fsd_security *ret)
 {
         const UCHAR *in = descriptor, *dacl;
         uint32_t id;
@@ -242,7 +247,8 @@ void fm_fsd_query_security(struct fm_operation *op)
                 fm_operation_set_result(op, STATUS_SUCCESS, length);
 }
 
-/* Bytes of the request's own descriptor that are to be compared: as many as it has, if it is self-relative still. */
+/* Bytes of the request's own descriptor that are to be compared: as many as it has, if it is self-relative
+ * still. */
 static ULONG comparable_length(const struct fm_operation *op, const UCHAR *descriptor)
 {
         const struct fm_fsd_request *request = op->fsd_request;
@@ -278,7 +284,8 @@ void fm_fsd_set_security(struct fm_operation *op)
         valid |= security.has_gid ? FUSE_SET_ATTR_GID : 0;
         valid |= security.has_mode ? FUSE_SET_ATTR_MODE : 0;
         if (error == 0 && valid)
-                error = fm_backing_setattr(fm_fsd_caller(op, &scratch), fsd->inode, fsd->file, &attr, valid, NULL);
+                error = fm_backing_setattr(fm_fsd_caller(op, &scratch), fsd->inode, fsd->file, &attr, valid,
+                                           NULL);
         if (error < 0)
                 fm_operation_set_error(op, -error);
         else

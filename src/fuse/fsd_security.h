@@ -14,7 +14,8 @@
 #define FM_FSD_SECURITY_SIZE 160 /* of the largest that is ever built */
 
 /* Self-relative, with the parts that information asks for. Returns its length. */
-ULONG fm_fsd_security_build(uid_t uid, gid_t gid, mode_t mode, SECURITY_INFORMATION information, void *buffer);
+ULONG fm_fsd_security_build(uid_t uid, gid_t gid, mode_t mode, SECURITY_INFORMATION information,
+                            void *buffer);
 
 struct fm_fsd_security {
         bool has_uid, has_gid, has_mode;
@@ -24,4 +25,5 @@ struct fm_fsd_security {
 };
 
 /* The descriptor is trusted (a filter made it, or we). false: not one of ours, or broken. */
-bool fm_fsd_security_parse(const void *descriptor, SECURITY_INFORMATION information, struct fm_fsd_security *ret);
+bool fm_fsd_security_parse(const void *descriptor, SECURITY_INFORMATION information,
+                           struct fm_fsd_security *ret);

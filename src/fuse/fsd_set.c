@@ -2,8 +2,8 @@
 /*
  * IRP_MJ_SET_INFORMATION at the bottom: times, sizes, and what happens to names.
  *
- * Deleting is a mark that the CLEANUP carries out, with POSIX semantics whatever class asked for it: the name goes, other
- * handles work on.
+ * Deleting is a mark that the CLEANUP carries out, with POSIX semantics whatever class asked for it: the name
+ * goes, other handles work on.
  */
 #include "fuse/fsd.h"
 
@@ -67,7 +67,8 @@ static void set_basic(struct fm_operation *op, const FILE_BASIC_INFORMATION *bas
         }
         if (!valid)
                 return done(op, STATUS_SUCCESS);
-        finish(op, fm_backing_setattr(fm_fsd_caller(op, &scratch), fsd->inode, fsd->file, &attr, valid, NULL));
+        finish(op,
+               fm_backing_setattr(fm_fsd_caller(op, &scratch), fsd->inode, fsd->file, &attr, valid, NULL));
 }
 
 static int set_size(struct fm_operation *op, LONGLONG size)
@@ -79,7 +80,8 @@ static int set_size(struct fm_operation *op, LONGLONG size)
         int error = fm_fsd_get_file(object, true, &file);
 
         if (error == 0)
-                error = fm_backing_setattr(fm_fsd_caller(op, &scratch), file->inode, file, &attr, FUSE_SET_ATTR_SIZE, NULL);
+                error = fm_backing_setattr(fm_fsd_caller(op, &scratch), file->inode, file, &attr,
+                                           FUSE_SET_ATTR_SIZE, NULL);
         if (error == 0)
                 fm_fsd_mark_written(object);
         return error;
@@ -138,8 +140,8 @@ static int has_entries(struct fm_inode *inode, bool *ret)
 }
 
 /*
- * A deletion that is sure to fail is tried at once: that it fails is what filters must see here (a cleanup can't), and
- * the attempt says why as the backing file system would.
+ * A deletion that is sure to fail is tried at once: that it fails is what filters must see here (a cleanup
+ * can't), and the attempt says why as the backing file system would.
  */
 static int try_hopeless_deletion(PFILE_OBJECT file, const struct fm_caller *caller)
 {
@@ -173,14 +175,14 @@ static void set_disposition(struct fm_operation *op, bool delete, bool ignore_re
         if (delete) {
                 if (fsd->inode == fm_fsd_session(op)->root)
                         return done(op, STATUS_CANNOT_DELETE);
-                if (!ignore_read_only && fm_backing_getattr(fsd->inode, fsd->file, &st) == 0 && S_ISREG(st.st_mode) &&
-                    (st.st_mode & 0222) == 0)
+                if (!ignore_read_only && fm_backing_getattr(fsd->inode, fsd->file, &st) == 0 &&
+                    S_ISREG(st.st_mode) && (st.st_mode & 0222) == 0)
                         return done(op, STATUS_CANNOT_DELETE);
                 error = try_hopeless_deletion(file, fm_fsd_caller(op, &scratch));
         }
         if (error < 0)
                 return finish(op, error);
-        fsd->delete_pending = delete && !fsd->deleted;
+        fsd->delete_pending = delete &&!fsd->deleted;
         file->DeletePending = fsd->delete_pending;
         done(op, STATUS_SUCCESS);
 }
@@ -211,7 +213,8 @@ static struct fm_inode *target_start(struct fm_operation *op, HANDLE root)
 static NTSTATUS find_target(struct fm_operation *op, HANDLE root, const WCHAR *chars, ULONG bytes,
                             struct fm_fsd_place *place)
 {
-        UNICODE_STRING name = {.Buffer = (WCHAR *)chars, .Length = (USHORT)bytes, .MaximumLength = (USHORT)bytes};
+        UNICODE_STRING name = {
+                .Buffer = (WCHAR *)chars, .Length = (USHORT)bytes, .MaximumLength = (USHORT)bytes};
         struct fm_session *session = fm_fsd_session(op);
         struct fm_caller scratch;
         struct fm_inode *start;
@@ -352,7 +355,7 @@ void fm_fsd_set_information(struct fm_operation *op)
                 return done(op, STATUS_INVALID_INFO_CLASS);
         if (!buffer || length < minimum_length(class))
                 return done(op, STATUS_INFO_LENGTH_MISMATCH);
-        if (fm_fsd_perform(op, (ULONG)class, buffer, length))
+        if (fm_fsd_perform(op, (ULONG) class, buffer, length))
                 return;
         if (!fsd->inode)
                 return done(op, STATUS_INVALID_PARAMETER);

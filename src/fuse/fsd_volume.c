@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IRP_MJ_QUERY_VOLUME_INFORMATION and IRP_MJ_SET_VOLUME_INFORMATION at the bottom: the backing file system as a volume.
+ * IRP_MJ_QUERY_VOLUME_INFORMATION and IRP_MJ_SET_VOLUME_INFORMATION at the bottom: the backing file system as
+ * a volume.
  */
 #include "fuse/fsd.h"
 
@@ -29,8 +30,8 @@ static ULONG sectors_per_unit(const struct statvfs *fs, ULONG sector)
         return fs->f_frsize > sector ? (ULONG)(fs->f_frsize / sector) : 1;
 }
 
-NTSTATUS fm_fsd_fill_volume(struct fm_operation *op, const struct statvfs *fs, int class, void *buffer, ULONG length,
-                            ULONG *written)
+NTSTATUS fm_fsd_fill_volume(struct fm_operation *op, const struct statvfs *fs, int class, void *buffer,
+                            ULONG length, ULONG *written)
 {
         static const WCHAR label[] = L"fltsim", file_system[] = L"NTFS";
         struct fm_session *session = fm_fsd_session(op);
@@ -85,15 +86,16 @@ NTSTATUS fm_fsd_fill_volume(struct fm_operation *op, const struct statvfs *fs, i
                 FILE_FS_ATTRIBUTE_INFORMATION *out = buffer;
                 if (length < sizeof(*out))
                         return STATUS_INFO_LENGTH_MISMATCH;
-                out->FileSystemAttributes = FILE_CASE_SENSITIVE_SEARCH | FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK |
-                                            FILE_PERSISTENT_ACLS | FILE_SUPPORTS_SPARSE_FILES |
-                                            FILE_SUPPORTS_REPARSE_POINTS | FILE_SUPPORTS_HARD_LINKS |
-                                            FILE_SUPPORTS_EXTENDED_ATTRIBUTES | FILE_SUPPORTS_OPEN_BY_FILE_ID |
+                out->FileSystemAttributes = FILE_CASE_SENSITIVE_SEARCH | FILE_CASE_PRESERVED_NAMES |
+                                            FILE_UNICODE_ON_DISK | FILE_PERSISTENT_ACLS |
+                                            FILE_SUPPORTS_SPARSE_FILES | FILE_SUPPORTS_REPARSE_POINTS |
+                                            FILE_SUPPORTS_HARD_LINKS | FILE_SUPPORTS_EXTENDED_ATTRIBUTES |
+                                            FILE_SUPPORTS_OPEN_BY_FILE_ID |
                                             (session->options.read_only ? FILE_READ_ONLY_VOLUME : 0);
                 out->MaximumComponentNameLength = (LONG)fs->f_namemax;
                 out->FileSystemNameLength = sizeof(file_system) - sizeof(WCHAR);
-                *written = put_name(buffer, length, offsetof(FILE_FS_ATTRIBUTE_INFORMATION, FileSystemName), file_system,
-                                    out->FileSystemNameLength, &status);
+                *written = put_name(buffer, length, offsetof(FILE_FS_ATTRIBUTE_INFORMATION, FileSystemName),
+                                    file_system, out->FileSystemNameLength, &status);
                 return status;
         }
         case FileFsSectorSizeInformation: {
@@ -131,14 +133,15 @@ void fm_fsd_query_volume(struct fm_operation *op)
                 fm_operation_set_result(op, STATUS_INVALID_PARAMETER, 0);
                 return;
         }
-        if (fm_fsd_perform(op, (ULONG)class, NULL, 0))
+        if (fm_fsd_perform(op, (ULONG) class, NULL, 0))
                 return;
         error = fm_backing_statfs(fsd->inode ? fsd->inode : fm_fsd_session(op)->root, &fs);
         if (error < 0) {
                 fm_operation_set_error(op, -error);
                 return;
         }
-        status = fm_fsd_fill_volume(op, &fs, class, buffer, op->iopb.Parameters.QueryVolumeInformation.Length, &written);
+        status = fm_fsd_fill_volume(op, &fs, class, buffer, op->iopb.Parameters.QueryVolumeInformation.Length,
+                                    &written);
         fm_operation_set_result(op, status, written);
 }
 

@@ -60,8 +60,8 @@ static NTSTATUS step_status(int error, bool last)
         return error == -ENOTDIR ? STATUS_OBJECT_PATH_NOT_FOUND : fm_status_from_errno(-error);
 }
 
-NTSTATUS fm_fsd_walk(struct fm_session *session, const struct fm_caller *caller, struct fm_inode *start, const char *path,
-                     bool follow_last, struct fm_fsd_place *ret)
+NTSTATUS fm_fsd_walk(struct fm_session *session, const struct fm_caller *caller, struct fm_inode *start,
+                     const char *path, bool follow_last, struct fm_fsd_place *ret)
 {
         struct fm_inode *current = fm_inode_ref(start), *child;
         char *buffer = strdup(path), *rest = buffer;
@@ -108,7 +108,8 @@ NTSTATUS fm_fsd_walk(struct fm_session *session, const struct fm_caller *caller,
                         longer = ++links > MAX_LINKS ? NULL : read_target(caller, child, rest, &error);
                         fm_inode_unref(child);
                         if (!longer) {
-                                status = error < 0 ? fm_status_from_errno(-error) : STATUS_REPARSE_POINT_NOT_RESOLVED;
+                                status = error < 0 ? fm_status_from_errno(-error)
+                                                   : STATUS_REPARSE_POINT_NOT_RESOLVED;
                                 break;
                         }
                         free(buffer);
@@ -139,8 +140,8 @@ NTSTATUS fm_fsd_walk(struct fm_session *session, const struct fm_caller *caller,
 }
 
 /*
- * Cuts "::$DATA", which names what every file has. Other streams do not exist here. Names of Linux files with a colon have
- * it escaped, so a colon is always a stream's.
+ * Cuts "::$DATA", which names what every file has. Other streams do not exist here. Names of Linux files with
+ * a colon have it escaped, so a colon is always a stream's.
  */
 static bool cut_stream(UNICODE_STRING *name)
 {

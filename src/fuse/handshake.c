@@ -49,7 +49,6 @@ void fm_handshake_init(struct fm_session *session, struct fuse_conn_info *conn)
         want(conn, FUSE_CAP_POSIX_LOCKS);
         want(conn, FUSE_CAP_READDIRPLUS);
         want(conn, FUSE_CAP_READDIRPLUS_AUTO);
-        want(conn, FUSE_CAP_SPLICE_MOVE);
         want(conn, FUSE_CAP_SPLICE_WRITE);
         /* A pipe between each request and us costs more than it saves. */
         conn->want &= ~(unsigned)FUSE_CAP_SPLICE_READ;

@@ -18,7 +18,7 @@ enum {
 struct fm_device {
         struct fm_device *next;
         dev_t dev;
-        uint32_t index; /* 0: the source directory's own */
+        uint32_t index;       /* 0: the source directory's own */
         _Atomic int mount_fd; /* for open_by_handle_at(); -1: no handles (yet) */
         _Atomic bool probed;
 };
@@ -46,7 +46,7 @@ struct fm_inode_table {
         pthread_mutex_t fd_lock; /* guards the ring and every opening and closing of inode.fd */
         GPtrArray *ring;
         guint hand;
-        unsigned fd_limit;        /* with handles */
+        unsigned fd_limit;         /* with handles */
         unsigned fd_limit_by_name; /* when only names can bring a descriptor back */
 };
 

@@ -42,10 +42,10 @@ struct fm_inode {
         struct timespec born;
         _Atomic uint64_t refs;
 
-        pthread_mutex_t lock;           /* guards the next group */
-        struct fm_inode *parent;        /* reference; NULL: no known name */
-        char *name;                     /* of the last lookup */
-        struct fm_content_stamp stamp;  /* valid if stamped */
+        pthread_mutex_t lock;          /* guards the next group */
+        struct fm_inode *parent;       /* reference; NULL: no known name */
+        char *name;                    /* of the last lookup */
+        struct fm_content_stamp stamp; /* valid if stamped */
         bool stamped;
         struct fm_lock_owner *lock_owners;
 
@@ -69,7 +69,7 @@ struct fm_inode {
         _Atomic int pins;
         _Atomic bool recently_used;
         _Atomic bool keep_fd; /* has no name any more: the descriptor can't be had again */
-        int ring_slot; /* -1: not in the ring */
+        int ring_slot;        /* -1: not in the ring */
 };
 
 struct fm_inode *fm_inode_ref(struct fm_inode *inode);
@@ -107,8 +107,8 @@ int fm_inode_adopt(struct fm_session *session, int fd, struct fm_inode **ret, st
 void fm_inode_renamed(struct fm_inode *inode, struct fm_inode *parent, const char *name);
 void fm_inode_unnamed(struct fm_inode *inode, struct fm_inode *parent, const char *name, bool last_link);
 /*
- * A known inode by name, without making one: reference or NULL. Only st_mode and st_nlink of *ret_stat are set (st_nlink 0:
- * there is no such file).
+ * A known inode by name, without making one: reference or NULL. Only st_mode and st_nlink of *ret_stat are set
+ * (st_nlink 0: there is no such file).
  */
 struct fm_inode *fm_inode_peek(struct fm_inode *parent, const char *name, struct stat *ret_stat);
 

@@ -19,7 +19,8 @@ static void unescape(char *text)
         char *to = text;
 
         while (*text) {
-                if (text[0] == '\\' && g_ascii_isdigit(text[1]) && g_ascii_isdigit(text[2]) && g_ascii_isdigit(text[3])) {
+                if (text[0] == '\\' && g_ascii_isdigit(text[1]) && g_ascii_isdigit(text[2]) &&
+                    g_ascii_isdigit(text[3])) {
                         *to++ = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
                         text += 4;
                 } else {

@@ -20,8 +20,8 @@ void fm_mount_entry_deinit(struct fm_mount_entry *entry);
 char *fm_mount_path_resolve(const char *path);
 
 /*
- * Ends a FUSE mount and everything in progress on it: clean when nothing is open, else lazily, with its connection aborted.
- * 0 or negative errno; *error (may be NULL) says more (malloc'd).
+ * Ends a FUSE mount and everything in progress on it: clean when nothing is open, else lazily, with its connection
+ * aborted. 0 or negative errno; *error (may be NULL) says more (malloc'd).
  */
 int fm_mount_end(const char *path, char **error);
 /* Aborts a connection by its device number, if the kernel lets us. */

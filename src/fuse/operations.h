@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE requests. Each handler asks what the volume's filters want; if nothing of what the request would make, it does the
- * system call and answers (a few loads more than without filters); else slow.h takes over.
+ * The FUSE requests. Each handler asks what the volume's filters want; if nothing of what the request would make, it
+ * does the system call and answers (a few loads more than without filters); else slow.h takes over.
  *
  * poll is left out on purpose: the backing files are always ready, and so the kernel says by itself. access is never
  * sent: the kernel checks permissions itself (default_permissions), from attributes and ACLs that come from here.

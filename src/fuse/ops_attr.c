@@ -138,7 +138,8 @@ void fm_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t siz
                 }
         }
         fm_request_get_caller(req, &caller);
-        reply_xattr(req, fm_backing_getxattr(&caller, inode, name, value, size < XATTR_SIZE_MAX ? size : XATTR_SIZE_MAX),
+        reply_xattr(req,
+                    fm_backing_getxattr(&caller, inode, name, value, size < XATTR_SIZE_MAX ? size : XATTR_SIZE_MAX),
                     value, size);
         free(value);
 }

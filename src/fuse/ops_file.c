@@ -126,7 +126,9 @@ void fm_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struc
                 buffers.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
                 buffers.buf[0].fd = file->fd;
                 buffers.buf[0].pos = offset;
-                fuse_reply_data(req, &buffers, FUSE_BUF_SPLICE_MOVE);
+                /* Without moving: pages taken out of the backing file's cache would have to be read again for the
+                 * agent. */
+                fuse_reply_data(req, &buffers, 0);
                 return;
         }
         buffer = worker_buffer(size);
@@ -231,8 +233,8 @@ void fm_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off
                         return;
                 }
         } else {
-                wanted = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ? FM_MAJOR(FILE_SYSTEM_CONTROL) :
-                                                                               FM_MAJOR(SET_INFORMATION);
+                wanted = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ? FM_MAJOR(FILE_SYSTEM_CONTROL)
+                                                                              : FM_MAJOR(SET_INFORMATION);
                 if (fm_session_wants(file->inode->session, wanted)) {
                         fm_slow_fallocate(req, file, mode, offset, length);
                         return;

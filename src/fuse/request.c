@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See request.h. The kernel tells of a signal once. What it was for can only be seen in /proc, and a harmless one may be
- * followed by a fatal one, so interrupted requests are looked at again until they end.
+ * See request.h. The kernel tells of a signal once. What it was for can only be seen in /proc, and a harmless one may
+ * be followed by a fatal one, so interrupted requests are looked at again until they end.
  *
  * Lock: `monitor.lock` guards the list and each request's monitored, signalled, next and prev. libfuse calls
  * on_interrupt() with a lock of its own held, so that does no more than to wake the monitor.

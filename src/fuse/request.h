@@ -64,7 +64,8 @@ bool fm_request_reply_open(struct fm_request *request, struct fm_file *file, con
 bool fm_request_reply_create(struct fm_request *request, struct fm_file *file, const struct stat *attr,
                              struct fuse_file_info *fi);
 bool fm_request_reply_write(struct fm_request *request, size_t count);
-bool fm_request_reply_buffer(struct fm_request *request, const void *data, size_t size); /* read, readdir, xattr value */
+bool fm_request_reply_buffer(struct fm_request *request, const void *data,
+                             size_t size); /* read, readdir, xattr value */
 bool fm_request_reply_statfs(struct fm_request *request, const struct statvfs *info);
 bool fm_request_reply_xattr_size(struct fm_request *request, size_t size);
 bool fm_request_reply_lock(struct fm_request *request, const struct flock *lock);

@@ -80,7 +80,7 @@ const struct fuse_lowlevel_ops fm_operations = {
 /* What libfuse said last on this thread about a failure; it has no other way to say it. */
 static _Thread_local char fuse_said[256];
 
-static void fuse_says(enum fuse_log_level level, const char *format, va_list args)
+static G_GNUC_PRINTF(2, 0) void fuse_says(enum fuse_log_level level, const char *format, va_list args)
 {
         vsnprintf(fuse_said, sizeof(fuse_said), format, args);
         g_strchomp(fuse_said);
@@ -111,9 +111,11 @@ static int check_source(const char *source, char **ret_real, int *ret_fd, char *
         if (!real || stat(real, &st) < 0) {
                 int r = -errno;
 
-                *error = errno == ENOENT ?
-                        g_strdup_printf("source %s does not exist: create it, or name the directory to be shown", source) :
-                        g_strdup_printf("source %s can't be reached: %s", source, g_strerror(errno));
+                *error = errno == ENOENT
+                                 ? g_strdup_printf(
+                                           "source %s does not exist: create it, or name the directory to be shown",
+                                           source)
+                                 : g_strdup_printf("source %s can't be reached: %s", source, g_strerror(errno));
                 free(real);
                 return r;
         }
@@ -155,11 +157,14 @@ static int check_mount_point(const char *mount_point, char **ret_real, char **er
         if (mounted && g_str_has_prefix(entry.type, "fuse")) {
                 /* A dead one answers at once, with ENOTCONN. */
                 stale = access(real, F_OK) < 0 && errno == ENOTCONN;
-                *error = stale ?
-                        g_strdup_printf("mount point %s is left over from a server that has gone (%s): "
-                                        "end it with \"fltsim umount %s\"", mount_point, entry.type, mount_point) :
-                        g_strdup_printf("mount point %s is busy: %s is mounted there. End it with \"fltsim umount %s\", "
-                                        "or choose another directory", mount_point, entry.source, mount_point);
+                *error =
+                        stale ? g_strdup_printf("mount point %s is left over from a server that has gone (%s): "
+                                                "end it with \"fltsim umount %s\"",
+                                                mount_point, entry.type, mount_point)
+                              : g_strdup_printf(
+                                        "mount point %s is busy: %s is mounted there. End it with \"fltsim umount %s\", "
+                                        "or choose another directory",
+                                        mount_point, entry.source, mount_point);
                 fm_mount_entry_deinit(&entry);
                 free(real);
                 return stale ? -ENOTCONN : -EBUSY;
@@ -169,10 +174,11 @@ static int check_mount_point(const char *mount_point, char **ret_real, char **er
         if (stat(real, &st) < 0) {
                 int r = -errno;
 
-                *error = errno == ENOENT ?
-                        g_strdup_printf("mount point %s does not exist: create it with \"mkdir -p %s\"", mount_point,
-                                        mount_point) :
-                        g_strdup_printf("mount point %s can't be reached: %s", mount_point, g_strerror(errno));
+                *error = errno == ENOENT
+                                 ? g_strdup_printf("mount point %s does not exist: create it with \"mkdir -p %s\"",
+                                                   mount_point, mount_point)
+                                 : g_strdup_printf("mount point %s can't be reached: %s", mount_point,
+                                                   g_strerror(errno));
                 free(real);
                 return r;
         }
@@ -191,16 +197,18 @@ static int check_fuse(const struct fm_session_options *options, char **error)
         int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
         if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO)) {
-                *error = g_strdup("there is no /dev/fuse: load the kernel's module with \"modprobe fuse\"; in a container, start "
-                                  "it with \"--device /dev/fuse --cap-add SYS_ADMIN\"");
+                *error = g_strdup(
+                        "there is no /dev/fuse: load the kernel's module with \"modprobe fuse\"; in a container, start "
+                        "it with \"--device /dev/fuse --cap-add SYS_ADMIN\"");
                 return -ENODEV;
         }
         if (fd < 0) {
                 int r = -errno;
 
-                *error = g_strdup_printf("/dev/fuse can't be opened: %s. It is meant for everybody (\"chmod 666 /dev/fuse\"); "
-                                         "or run as root",
-                                         g_strerror(errno));
+                *error = g_strdup_printf(
+                        "/dev/fuse can't be opened: %s. It is meant for everybody (\"chmod 666 /dev/fuse\"); "
+                        "or run as root",
+                        g_strerror(errno));
                 return r;
         }
         close(fd);
@@ -208,7 +216,8 @@ static int check_fuse(const struct fm_session_options *options, char **error)
                 return 0;
         helper = g_find_program_in_path("fusermount3");
         if (!helper) {
-                *error = g_strdup("fusermount3 is missing; users other than root need it to mount: install the package fuse3");
+                *error = g_strdup(
+                        "fusermount3 is missing; users other than root need it to mount: install the package fuse3");
                 return -ENOENT;
         }
         if (options->allow_other) {
@@ -248,7 +257,7 @@ static void raise_limits(void)
 }
 
 int fm_session_open(const char *source, const char *mount_point, const struct fm_session_options *options,
-                   struct fm_session **ret, char **error)
+                    struct fm_session **ret, char **error)
 {
         struct fm_session *session;
         char *real_source = NULL, *real_mount_point = NULL;
@@ -260,13 +269,15 @@ int fm_session_open(const char *source, const char *mount_point, const struct fm
         if (r == 0)
                 r = check_fuse(options, error);
         if (r == 0 && is_below(real_mount_point, real_source)) {
-                *error = g_strdup_printf("mount point %s is inside the source %s, which would contain itself: choose one outside",
-                                         mount_point, source);
+                *error = g_strdup_printf(
+                        "mount point %s is inside the source %s, which would contain itself: choose one outside",
+                        mount_point, source);
                 r = -EINVAL;
         }
         if (r == 0 && is_below(real_source, real_mount_point)) {
-                *error = g_strdup_printf("source %s is inside the mount point %s, which would hide it: choose another mount point",
-                                         source, mount_point);
+                *error = g_strdup_printf(
+                        "source %s is inside the mount point %s, which would hide it: choose another mount point",
+                        source, mount_point);
                 r = -EINVAL;
         }
         if (r < 0) {
@@ -360,17 +371,18 @@ int fm_session_mount(struct fm_session *session, char **error)
         session->fuse = fuse_session_new(&args, &fm_operations, sizeof(fm_operations), session);
         fuse_opt_free_args(&args);
         if (!session->fuse) {
-                *error = g_strdup_printf("the mount options \"%s\" are not accepted%s%s", options->str, *fuse_said ? ": " : "",
-                                         fuse_said);
+                *error = g_strdup_printf("the mount options \"%s\" are not accepted%s%s", options->str,
+                                         *fuse_said ? ": " : "", fuse_said);
                 return -EINVAL;
         }
         errno = 0;
         if (fuse_session_mount(session->fuse, session->mount_point) < 0) {
                 r = errno ? -errno : -EPERM;
-                *error = g_strdup_printf("%s can't be mounted%s%s.%s", session->mount_point, *fuse_said ? ": " : "",
-                                         *fuse_said ? fuse_said : "",
-                                         root ? " In a container, start it with \"--cap-add SYS_ADMIN --device /dev/fuse\"" :
-                                                " The mount point must be a directory of your own");
+                *error = g_strdup_printf(
+                        "%s can't be mounted%s%s.%s", session->mount_point, *fuse_said ? ": " : "",
+                        *fuse_said ? fuse_said : "",
+                        root ? " In a container, start it with \"--cap-add SYS_ADMIN --device /dev/fuse\""
+                             : " The mount point must be a directory of your own");
                 fuse_session_destroy(session->fuse);
                 session->fuse = NULL;
                 return r;
@@ -472,10 +484,27 @@ static void close_files(struct fm_session *session)
                 else
                         fm_file_free(file);
                 if (first_handle(session) == file) {
-                        fm_log(FM_LOG_ERROR, "fuse", "%s: an open file is still in use at the end", session->mount_point);
+                        fm_log(FM_LOG_ERROR, "fuse", "%s: an open file is still in use at the end",
+                               session->mount_point);
                         break;
                 }
         }
+}
+
+/*
+ * libfuse frees what it knows of the mount only when it unmounts. That is over, and what lies at the mount point now is
+ * not ours: so it gets a descriptor that looks like a dead connection, and leaves the mount point alone.
+ */
+static void forget_mount(struct fm_session *session)
+{
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return;
+        close(ends[0]);
+        if (dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC) >= 0)
+                fuse_session_unmount(session->fuse);
+        close(ends[1]);
 }
 
 void fm_session_free(struct fm_session *session)
@@ -491,8 +520,10 @@ void fm_session_free(struct fm_session *session)
         if (session->volume)
                 fm_volume_remove(session->volume);
         fm_inode_table_free(session->inodes);
-        if (session->fuse)
+        if (session->fuse) {
+                forget_mount(session);
                 fuse_session_destroy(session->fuse);
+        }
         close(session->source_fd);
         pthread_mutex_destroy(&session->caching_lock);
         pthread_mutex_destroy(&session->files_lock);

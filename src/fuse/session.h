@@ -21,12 +21,12 @@
 struct fm_fsd_ops;
 
 struct fm_session_options {
-        double attr_timeout;  /* seconds */
+        double attr_timeout; /* seconds */
         double entry_timeout;
         bool allow_other;
         bool read_only;
         unsigned sector_size;
-        unsigned fd_limit;    /* 0: from RLIMIT_NOFILE */
+        unsigned fd_limit;         /* 0: from RLIMIT_NOFILE */
         const char *mount_options; /* more of them, comma separated; NULL */
 };
 
@@ -59,7 +59,7 @@ struct fm_session {
 
 /* On failure: negative errno, and *error says in one line what is wrong and what to do (malloc'd). */
 int fm_session_open(const char *source, const char *mount_point, const struct fm_session_options *options,
-                   struct fm_session **ret, char **error);
+                    struct fm_session **ret, char **error);
 /* Makes the volume known to the filter manager. fsd: what is below the filters. */
 int fm_session_add_volume(struct fm_session *session, const struct fm_fsd_ops *fsd, char **error);
 int fm_session_mount(struct fm_session *session, char **error);
@@ -69,9 +69,3 @@ int fm_session_start(struct fm_session *session, void (*ended)(struct fm_session
 void fm_session_stop(struct fm_session *session);
 /* After stop; removes the volume. NULL is allowed. */
 void fm_session_free(struct fm_session *session);
-
-static inline int fm_session_new(const char *source, const char *mount_point, const struct fm_session_options *options,
-                                 struct fm_session **ret, char **error)
-{
-        return fm_session_open(source, mount_point, options, ret, error);
-}

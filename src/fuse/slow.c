@@ -37,7 +37,8 @@ static char *path_of(struct fm_inode *inode, struct fm_inode *parent, const char
         return length < 0 ? NULL : path;
 }
 
-static PFILE_OBJECT file_new(PFLT_VOLUME volume, struct fm_inode *inode, struct fm_inode *parent, const char *name)
+static PFILE_OBJECT file_new(PFLT_VOLUME volume, struct fm_inode *inode, struct fm_inode *parent,
+                             const char *name)
 {
         PFILE_OBJECT file = fm_file_object_new(volume);
         char *path = path_of(inode, parent, name);
@@ -59,7 +60,8 @@ static PFILE_OBJECT file_object_of(PFLT_VOLUME volume, struct fm_file *file)
                 return object;
         opened.inode = fm_inode_ref(file->inode);
         object = file_new(volume, file->inode, NULL, NULL);
-        fm_fsd_attach(object, &opened, fm_slow_access(flags), SHARE_ALL, fm_slow_options(flags) | FILE_SYNCHRONOUS_IO_NONALERT);
+        fm_fsd_attach(object, &opened, fm_slow_access(flags), SHARE_ALL,
+                      fm_slow_options(flags) | FILE_SYNCHRONOUS_IO_NONALERT);
         object->Flags |= FO_HANDLE_CREATED;
         if (atomic_compare_exchange_strong(&file->file_object, &other, object))
                 return object;
@@ -109,13 +111,14 @@ void fm_slow_end(struct fm_slow *slow)
         fm_object_unref(slow->requestor.thread);
 }
 
-PFILE_OBJECT fm_slow_file_new(struct fm_slow *slow, struct fm_inode *inode, struct fm_inode *parent, const char *name)
+PFILE_OBJECT fm_slow_file_new(struct fm_slow *slow, struct fm_inode *inode, struct fm_inode *parent,
+                              const char *name)
 {
         return file_new(slow->volume, inode, parent, name);
 }
 
-struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file, const struct fm_slow_create *create,
-                                        struct fm_fsd_request *request)
+struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file,
+                                        const struct fm_slow_create *create, struct fm_fsd_request *request)
 {
         struct fm_operation *op = fm_operation_new(slow->volume, IRP_MJ_CREATE, file, &slow->requestor);
         const ULONG options = create->disposition << 24 | create->options | FILE_SYNCHRONOUS_IO_NONALERT;
@@ -139,13 +142,15 @@ struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file,
         op->security_context.FullCreateOptions = options & 0xffffff;
         op->iopb.Parameters.Create.SecurityContext = &op->security_context;
         op->iopb.Parameters.Create.Options = options;
-        op->iopb.Parameters.Create.FileAttributes = (USHORT)(create->attributes ? create->attributes : FILE_ATTRIBUTE_NORMAL);
+        op->iopb.Parameters.Create.FileAttributes =
+                (USHORT)(create->attributes ? create->attributes : FILE_ATTRIBUTE_NORMAL);
         op->iopb.Parameters.Create.ShareAccess = SHARE_ALL;
         return op;
 }
 
 int fm_slow_transient_open(struct fm_slow *slow, const struct fm_slow_create *create, struct fm_inode *inode,
-                           struct fm_inode *parent, const char *name, struct fm_fsd_request *request, PFILE_OBJECT *ret)
+                           struct fm_inode *parent, const char *name, struct fm_fsd_request *request,
+                           PFILE_OBJECT *ret)
 {
         PFILE_OBJECT file = fm_slow_file_new(slow, inode, parent, name);
         int error = fm_slow_run(fm_slow_create_new(slow, file, create, request));
@@ -181,8 +186,8 @@ static int open_inode(struct fm_operation *op, struct fm_fsd_request *request, s
         return 0;
 }
 
-int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options, struct fm_slow_open_inode *what,
-                       PFILE_OBJECT *ret)
+int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options,
+                       struct fm_slow_open_inode *what, PFILE_OBJECT *ret)
 {
         const struct fm_slow_create create = {
                 .access = access | SYNCHRONIZE,
@@ -191,7 +196,8 @@ int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options, 
                 .open = open_inode,
         };
 
-        return fm_slow_transient_open(slow, &create, what->inode, what->parent, what->name, &what->request, ret);
+        return fm_slow_transient_open(slow, &create, what->inode, what->parent, what->name, &what->request,
+                                      ret);
 }
 
 struct fm_operation *fm_slow_operation(struct fm_slow *slow, UCHAR major, UCHAR minor, PFILE_OBJECT file,
@@ -215,8 +221,9 @@ int fm_slow_run(struct fm_operation *op)
         return error;
 }
 
-int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORMATION_CLASS class, const void *buffer,
-                            ULONG length, PFILE_OBJECT parent_of_target, struct fm_fsd_request *request)
+int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORMATION_CLASS class,
+                            const void *buffer, ULONG length, PFILE_OBJECT parent_of_target,
+                            struct fm_fsd_request *request)
 {
         struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_SET_INFORMATION, 0, file, request);
         void *input = g_memdup2(buffer, length);
@@ -225,7 +232,7 @@ int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORM
         if (request) {
                 request->made = buffer;
                 request->made_length = length;
-                request->code = (ULONG)class;
+                request->code = (ULONG) class;
         }
         op->iopb.Parameters.SetFileInformation.Length = length;
         op->iopb.Parameters.SetFileInformation.FileInformationClass = class;
@@ -239,10 +246,12 @@ int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORM
         return error;
 }
 
-int fm_slow_control(struct fm_slow *slow, PFILE_OBJECT file, ULONG code, const void *input, ULONG input_length,
-                    void *output, ULONG output_length, struct fm_fsd_request *request, ULONG *ret_length)
+int fm_slow_control(struct fm_slow *slow, PFILE_OBJECT file, ULONG code, const void *input,
+                    ULONG input_length, void *output, ULONG output_length, struct fm_fsd_request *request,
+                    ULONG *ret_length)
 {
-        struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_USER_FS_REQUEST, file, request);
+        struct fm_operation *op =
+                fm_slow_operation(slow, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_USER_FS_REQUEST, file, request);
         const ULONG both = MAX(input_length, output_length);
         UCHAR *buffer = g_malloc0(both + 1);
         int error;

@@ -34,7 +34,8 @@ void fm_slow_write(fuse_req_t req, struct fm_file *file, struct fuse_bufvec *buf
 void fm_slow_flush(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi);
 /* The last use of a handle is over; also of one without a FILE_OBJECT if a filter wants its cleanup or close. */
 void fm_slow_release(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi);
-/* The mount has ended with the handle (one with a FILE_OBJECT) open: its cleanup and close, without a request. Frees it. */
+/* The mount has ended with the handle (one with a FILE_OBJECT) open: its cleanup and close, without a request. Frees
+ * it. */
 void fm_slow_abandon(struct fm_file *file);
 void fm_slow_fsync(fuse_req_t req, struct fm_file *file, bool data_only); /* files and directories */
 
@@ -45,10 +46,12 @@ void fm_slow_releasedir(fuse_req_t req, struct fm_file *file);
 void fm_slow_statfs(fuse_req_t req, struct fm_inode *inode);
 void fm_slow_getxattr(fuse_req_t req, struct fm_inode *inode, const char *name, size_t size);
 void fm_slow_listxattr(fuse_req_t req, struct fm_inode *inode, size_t size);
-void fm_slow_setxattr(fuse_req_t req, struct fm_inode *inode, const char *name, const char *value, size_t size, int flags);
+void fm_slow_setxattr(fuse_req_t req, struct fm_inode *inode, const char *name, const char *value, size_t size,
+                      int flags);
 void fm_slow_removexattr(fuse_req_t req, struct fm_inode *inode, const char *name);
 
-void fm_slow_setlk(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi, const struct flock *lock, bool wait);
+void fm_slow_setlk(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi, const struct flock *lock,
+                   bool wait);
 void fm_slow_flock(fuse_req_t req, struct fm_file *file, int operation);
 void fm_slow_fallocate(fuse_req_t req, struct fm_file *file, int mode, off_t offset, off_t length);
 void fm_slow_lseek(fuse_req_t req, struct fm_file *file, off_t offset, int whence);

@@ -2,8 +2,8 @@
 /*
  * Attributes: getattr, setattr, statfs.
  *
- * The answer is what filters left in the buffer. What they left alone is answered as the backing file system said it:
- * nanoseconds and blocks do not survive the way through Windows' structures.
+ * The answer is what filters left in the buffer. What they left alone is answered as the backing file system
+ * said it: nanoseconds and blocks do not survive the way through Windows' structures.
  */
 #include "fuse/slow_internal.h"
 
@@ -38,7 +38,8 @@ static int query_attributes(struct fm_operation *op, struct fm_fsd_request *requ
         const bool by_name = op->iopb.MajorFunction == IRP_MJ_QUERY_OPEN;
         void *buffer = by_name ? op->iopb.Parameters.QueryOpen.FileInformation
                                : op->iopb.Parameters.QueryFileInformation.InfoBuffer;
-        const ULONG length = by_name ? *op->iopb.Parameters.QueryOpen.Length : op->iopb.Parameters.QueryFileInformation.Length;
+        const ULONG length = by_name ? *op->iopb.Parameters.QueryOpen.Length
+                                     : op->iopb.Parameters.QueryFileInformation.Length;
         struct fm_fsd_info info = {.access = FILE_READ_ATTRIBUTES};
         struct stat *st = &attributes->st;
         ULONG written;
@@ -78,7 +79,8 @@ static void merge(struct attributes *attributes)
 
         if (all) {
                 *st = (struct stat){.st_blksize = 4096};
-                st->st_ino = now->FileId.QuadPart ? (ino_t)now->FileId.QuadPart : attributes->inode->public_ino;
+                st->st_ino =
+                        now->FileId.QuadPart ? (ino_t)now->FileId.QuadPart : attributes->inode->public_ino;
         }
         if (all || now->LastAccessTime.QuadPart != before->LastAccessTime.QuadPart)
                 st->st_atim = fm_fsd_timespec(now->LastAccessTime.QuadPart);
@@ -100,7 +102,8 @@ static void merge(struct attributes *attributes)
                 st->st_mode = now->LxMode;
         /* The kernel takes a file whose type changes for a broken file system. */
         st->st_mode = (st->st_mode & 07777) | attributes->inode->type;
-        if (all || now->LxDeviceIdMajor != before->LxDeviceIdMajor || now->LxDeviceIdMinor != before->LxDeviceIdMinor)
+        if (all || now->LxDeviceIdMajor != before->LxDeviceIdMajor ||
+            now->LxDeviceIdMinor != before->LxDeviceIdMinor)
                 st->st_rdev = makedev(now->LxDeviceIdMajor, now->LxDeviceIdMinor);
 }
 
@@ -129,7 +132,8 @@ static int query_open(struct fm_slow *slow, struct attributes *attributes)
 
 static int query_information(struct fm_slow *slow, PFILE_OBJECT file, struct attributes *attributes)
 {
-        struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_QUERY_INFORMATION, 0, file, &attributes->request);
+        struct fm_operation *op =
+                fm_slow_operation(slow, IRP_MJ_QUERY_INFORMATION, 0, file, &attributes->request);
 
         op->iopb.Parameters.QueryFileInformation.Length = sizeof(attributes->buffer);
         op->iopb.Parameters.QueryFileInformation.FileInformationClass = FileStatLxInformation;
@@ -191,8 +195,9 @@ void fm_slow_getattr(fuse_req_t req, struct fm_inode *inode, struct fm_file *fil
 /* ---- setattr ---- */
 
 #define SECURITY_BITS (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
-#define TIME_BITS                                                                                                          \
-        (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME)
+#define TIME_BITS                                                                                            \
+        (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW |     \
+         FUSE_SET_ATTR_CTIME)
 
 /* One of the IRPs that a setattr is made of; at the bottom it sets just its part, exactly as asked. */
 struct change {
@@ -210,7 +215,8 @@ static int set_attributes(struct fm_operation *op, struct fm_fsd_request *reques
         int error;
 
         (void)information;
-        error = fm_backing_setattr(fm_fsd_caller(op, &scratch), change->inode, change->file, change->attr, change->valid, NULL);
+        error = fm_backing_setattr(fm_fsd_caller(op, &scratch), change->inode, change->file, change->attr,
+                                   change->valid, NULL);
         if (error == 0 && change->valid & FUSE_SET_ATTR_SIZE)
                 fm_fsd_mark_written(op->iopb.TargetFileObject);
         return error;
@@ -234,10 +240,13 @@ static int set_times(struct fm_slow *slow, PFILE_OBJECT file, struct change *cha
         FILE_BASIC_INFORMATION basic = {0};
 
         if (change->valid & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
-                basic.LastAccessTime.QuadPart = nt_time(&change->attr->st_atim, change->valid & FUSE_SET_ATTR_ATIME_NOW);
+                basic.LastAccessTime.QuadPart =
+                        nt_time(&change->attr->st_atim, change->valid & FUSE_SET_ATTR_ATIME_NOW);
         if (change->valid & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
-                basic.LastWriteTime.QuadPart = nt_time(&change->attr->st_mtim, change->valid & FUSE_SET_ATTR_MTIME_NOW);
-        return fm_slow_set_information(slow, file, FileBasicInformation, &basic, sizeof(basic), NULL, &change->request);
+                basic.LastWriteTime.QuadPart =
+                        nt_time(&change->attr->st_mtim, change->valid & FUSE_SET_ATTR_MTIME_NOW);
+        return fm_slow_set_information(slow, file, FileBasicInformation, &basic, sizeof(basic), NULL,
+                                       &change->request);
 }
 
 static int set_security(struct fm_slow *slow, PFILE_OBJECT file, struct change *change)
@@ -252,9 +261,10 @@ static int set_security(struct fm_slow *slow, PFILE_OBJECT file, struct change *
 
         /* The access list names the owner and the group that the file has or gets. */
         fm_backing_getattr(change->inode, change->file, &now);
-        change->request.made_length = fm_fsd_security_build(
-                change->valid & FUSE_SET_ATTR_UID ? change->attr->st_uid : now.st_uid,
-                change->valid & FUSE_SET_ATTR_GID ? change->attr->st_gid : now.st_gid, change->attr->st_mode, information, made);
+        change->request.made_length =
+                fm_fsd_security_build(change->valid & FUSE_SET_ATTR_UID ? change->attr->st_uid : now.st_uid,
+                                      change->valid & FUSE_SET_ATTR_GID ? change->attr->st_gid : now.st_gid,
+                                      change->attr->st_mode, information, made);
         memcpy(descriptor, made, sizeof(descriptor));
         change->request.made = made;
         change->request.code = information;
@@ -271,8 +281,8 @@ static int change_all(struct fm_slow *slow, PFILE_OBJECT file, struct change *ch
 
         change->valid = valid & FUSE_SET_ATTR_SIZE;
         if (change->valid)
-                error = fm_slow_set_information(slow, file, FileEndOfFileInformation, &size, sizeof(size), NULL,
-                                                &change->request);
+                error = fm_slow_set_information(slow, file, FileEndOfFileInformation, &size, sizeof(size),
+                                                NULL, &change->request);
         change->valid = valid & TIME_BITS;
         if (!error && change->valid)
                 error = set_times(slow, file, change);
@@ -282,9 +292,11 @@ static int change_all(struct fm_slow *slow, PFILE_OBJECT file, struct change *ch
         return error;
 }
 
-void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *attr, int valid, struct fm_file *file)
+void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *attr, int valid,
+                     struct fm_file *file)
 {
-        struct change change = {.request.perform = set_attributes, .inode = inode, .file = file, .attr = attr};
+        struct change change = {
+                .request.perform = set_attributes, .inode = inode, .file = file, .attr = attr};
         struct fm_slow_open_inode what = {.inode = inode};
         const ACCESS_MASK access = (valid & FUSE_SET_ATTR_SIZE ? FILE_WRITE_DATA : 0) |
                                    (valid & TIME_BITS ? FILE_WRITE_ATTRIBUTES : 0) |
@@ -302,7 +314,8 @@ void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *
                 error = change_all(&slow, slow.object, &change, valid);
         else if (!error)
                 error = fm_slow_open_inode(&slow, access,
-                                           valid & FUSE_SET_ATTR_SIZE ? FILE_NON_DIRECTORY_FILE : FILE_OPEN_REPARSE_POINT,
+                                           valid & FUSE_SET_ATTR_SIZE ? FILE_NON_DIRECTORY_FILE
+                                                                      : FILE_OPEN_REPARSE_POINT,
                                            &what, &object);
         if (!error && !file)
                 error = change_all(&slow, object, &change, valid);
@@ -350,8 +363,8 @@ static int query_space(struct fm_operation *op, struct fm_fsd_request *request, 
         return 0;
 }
 
-static int query_volume(struct fm_slow *slow, PFILE_OBJECT file, FS_INFORMATION_CLASS class, void *buffer, ULONG length,
-                        struct fm_fsd_request *request)
+static int query_volume(struct fm_slow *slow, PFILE_OBJECT file, FS_INFORMATION_CLASS class, void *buffer,
+                        ULONG length, struct fm_fsd_request *request)
 {
         struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, file, request);
 
@@ -396,10 +409,11 @@ void fm_slow_statfs(fuse_req_t req, struct fm_inode *inode)
         fm_slow_begin(&slow, req, inode, NULL);
         error = fm_slow_open_inode(&slow, FILE_READ_ATTRIBUTES, FILE_OPEN_REPARSE_POINT, &what, &file);
         if (!error) {
-                error = query_volume(&slow, file, FileFsFullSizeInformation, &space.buffer, sizeof(space.buffer),
-                                     &space.request);
+                error = query_volume(&slow, file, FileFsFullSizeInformation, &space.buffer,
+                                     sizeof(space.buffer), &space.request);
                 if (!error)
-                        error = query_volume(&slow, file, FileFsAttributeInformation, &attribute, sizeof(attribute), NULL);
+                        error = query_volume(&slow, file, FileFsAttributeInformation, &attribute,
+                                             sizeof(attribute), NULL);
                 fm_slow_transient_close(&slow, file);
         }
         if (error) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "The next open sees the verdict": while a cleanup runs that its closer waits for, opens of the inode wait too.
+ * "The next open sees the verdict": while a cleanup runs that its closer waits for, opens of the inode wait
+ * too.
  *
  * The count is in the inode; waiters of all inodes share one condition, since there are few and seldom.
  */

@@ -23,7 +23,8 @@ struct transfer {
 static struct transfer *transfer_new(fuse_req_t req, struct fm_file *file, size_t size)
 {
         struct fm_session *session = fm_request_session(req);
-        /* Where a transfer ends in the middle of a sector, Windows touches the rest of it: filters' copies do too. */
+        /* Where a transfer ends in the middle of a sector, Windows touches the rest of it: filters' copies do
+         * too. */
         const size_t sector = session->volume->sector_size, room = (size + sector - 1) / sector * sector;
         struct transfer *transfer = g_try_malloc(sizeof(*transfer) + room);
 
@@ -66,7 +67,8 @@ static void read_done(struct fm_operation *op, void *context)
         if (error)
                 fm_request_reply_error(transfer->slow.request, error);
         else
-                fm_request_reply_buffer(transfer->slow.request, transfer->data, status == STATUS_END_OF_FILE ? 0 : count);
+                fm_request_reply_buffer(transfer->slow.request, transfer->data,
+                                        status == STATUS_END_OF_FILE ? 0 : count);
         transfer_free(transfer);
 }
 
@@ -86,7 +88,8 @@ void fm_slow_read(fuse_req_t req, struct fm_file *file, size_t size, off_t offse
         op->iopb.Parameters.Read.ReadBuffer = transfer->data;
         /* The page cache fills itself in nobody's name. */
         if (fi->lock_owner == 0) {
-                op->iopb.IrpFlags = IRP_READ_OPERATION | IRP_NOCACHE | IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO;
+                op->iopb.IrpFlags =
+                        IRP_READ_OPERATION | IRP_NOCACHE | IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO;
                 op->iopb.Parameters.Read.MdlAddress = describe(transfer);
         }
         fm_operation_submit(op, read_done, transfer);
@@ -148,8 +151,8 @@ void fm_slow_fsync(fuse_req_t req, struct fm_file *file, bool data_only)
         int error;
 
         fm_slow_begin_file(&slow, req, file);
-        error = fm_slow_run(fm_slow_operation(&slow, IRP_MJ_FLUSH_BUFFERS, data_only ? IRP_MN_FLUSH_DATA_SYNC_ONLY : 0,
-                                              slow.object, NULL));
+        error = fm_slow_run(fm_slow_operation(
+                &slow, IRP_MJ_FLUSH_BUFFERS, data_only ? IRP_MN_FLUSH_DATA_SYNC_ONLY : 0, slow.object, NULL));
         fm_request_reply_error(slow.request, error);
         fm_slow_end(&slow);
 }

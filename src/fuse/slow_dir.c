@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading directories. The answer is made of the buffer as filters left it: what one of them took out is not there.
+ * Reading directories. The answer is made of the buffer as filters left it: what one of them took out is not
+ * there.
  *
  * FUSE's offsets are those of the backing directory, so that a directory can be read from anywhere, by
  * either way; filters see them as FileIndex, one after the other.
@@ -43,13 +44,13 @@ struct reply {
 
 static off_t offset_after(const GArray *listed, ULONG index, off_t otherwise)
 {
-        guint i;
+        ULONG at;
 
-        /* They are in ascending order, and what comes is near the last: the whole is short anyway. */
-        for (i = 0; i < listed->len; i++)
-                if (g_array_index(listed, struct fm_fsd_listed, i).index == index)
-                        return g_array_index(listed, struct fm_fsd_listed, i).next;
-        return otherwise;
+        if (listed->len == 0)
+                return otherwise;
+        /* They are numbered one after the other. */
+        at = index - g_array_index(listed, struct fm_fsd_listed, 0).index;
+        return at < listed->len ? g_array_index(listed, struct fm_fsd_listed, at).next : otherwise;
 }
 
 static void add(struct reply *reply, const char *name, ULONG attributes, ULONG tag, uint64_t ino, off_t next)
@@ -67,8 +68,8 @@ static void add(struct reply *reply, const char *name, ULONG attributes, ULONG t
         if (reply->plus && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
             fm_inode_lookup(reply->directory, name, &inode, &attr) < 0)
                 inode = NULL;
-        used = fm_request_add_entry(reply->slow->request, reply->buffer + reply->used, reply->size - reply->used, reply->plus,
-                                    &entry, inode, &attr);
+        used = fm_request_add_entry(reply->slow->request, reply->buffer + reply->used,
+                                    reply->size - reply->used, reply->plus, &entry, inode, &attr);
         if (used == 0) {
                 fm_inode_unref(inode);
                 reply->full = true;
@@ -102,7 +103,8 @@ static void take_entries(struct reply *reply, const UCHAR *buffer, size_t length
                 free(name);
                 if (entry->NextEntryOffset == 0)
                         return;
-                if (entry->NextEntryOffset % 8 || entry->NextEntryOffset < header || entry->NextEntryOffset > length - at)
+                if (entry->NextEntryOffset % 8 || entry->NextEntryOffset < header ||
+                    entry->NextEntryOffset > length - at)
                         return;
                 at += entry->NextEntryOffset;
         }
@@ -116,8 +118,8 @@ static int query(struct reply *reply, PFILE_OBJECT object, UCHAR *buffer, ULONG 
                 .offset = reply->next,
                 .listed = g_array_new(FALSE, FALSE, sizeof(struct fm_fsd_listed)),
         };
-        struct fm_operation *op = fm_slow_operation(reply->slow, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, object,
-                                                    &listing.request);
+        struct fm_operation *op = fm_slow_operation(reply->slow, IRP_MJ_DIRECTORY_CONTROL,
+                                                    IRP_MN_QUERY_DIRECTORY, object, &listing.request);
         NTSTATUS status;
         int error;
 
@@ -134,8 +136,11 @@ static int query(struct reply *reply, PFILE_OBJECT object, UCHAR *buffer, ULONG 
         } else if (error == 0) {
                 take_entries(reply, buffer, MIN(op->data.IoStatus.Information, length), listing.listed);
                 if (!reply->full && listing.listed->len) {
-                        /* All that the bottom found has been dealt with, also what filters took out at the end. */
-                        reply->next = g_array_index(listing.listed, struct fm_fsd_listed, listing.listed->len - 1).next;
+                        /* All that the bottom found has been dealt with, also what filters took out at the
+                         * end. */
+                        reply->next =
+                                g_array_index(listing.listed, struct fm_fsd_listed, listing.listed->len - 1)
+                                        .next;
                         *more = true;
                 }
         }
@@ -147,8 +152,10 @@ static int query(struct reply *reply, PFILE_OBJECT object, UCHAR *buffer, ULONG 
 void fm_slow_readdir(fuse_req_t req, struct fm_file *file, size_t size, off_t offset, bool plus)
 {
         struct fm_slow slow;
-        struct reply reply = {.slow = &slow, .directory = file->inode, .size = size, .plus = plus, .next = offset};
-        /* An entry is about as large here as in a plain answer, and half as large as in one with attributes. */
+        struct reply reply = {
+                .slow = &slow, .directory = file->inode, .size = size, .plus = plus, .next = offset};
+        /* An entry is about as large here as in a plain answer, and half as large as in one with attributes.
+         */
         const ULONG length = (ULONG)MAX(plus ? size / 2 : size, (size_t)1024);
         PFILE_OBJECT object;
         bool more = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the slow path share: whom a request is for, file objects that live as long as one request, and
- * the parameters of each IRP.
+ * What the files of the slow path share: whom a request is for, file objects that live as long as one
+ * request, and the parameters of each IRP.
  *
  * Every operation is sent, wanted or not: the dispatcher goes straight to the bottom where nobody is
  * registered, and the bottom is where the request's work is done.
@@ -18,7 +18,8 @@ struct fm_slow {
         struct fm_session *session;
         PFLT_VOLUME volume;
         struct fm_requestor requestor;
-        /* References. The caller may be answered before we are done with them: a forget or a release may follow. */
+        /* References. The caller may be answered before we are done with them: a forget or a release may
+         * follow. */
         struct fm_inode *inode, *other;
         PFILE_OBJECT object; /* of the handle, from fm_slow_begin_file() */
         struct fm_file *file;
@@ -44,20 +45,22 @@ struct fm_slow_create {
 };
 
 /*
- * A new file object for inode, or for name in parent if name is not NULL; not open yet. A file that has no name any
- * more gets one that is nobody's.
+ * A new file object for inode, or for name in parent if name is not NULL; not open yet. A file that has no
+ * name any more gets one that is nobody's.
  */
-PFILE_OBJECT fm_slow_file_new(struct fm_slow *slow, struct fm_inode *inode, struct fm_inode *parent, const char *name);
+PFILE_OBJECT fm_slow_file_new(struct fm_slow *slow, struct fm_inode *inode, struct fm_inode *parent,
+                              const char *name);
 /* IRP_MJ_CREATE for it. request must outlive the operation; its common members are filled in here. */
-struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file, const struct fm_slow_create *create,
-                                        struct fm_fsd_request *request);
+struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file,
+                                        const struct fm_slow_create *create, struct fm_fsd_request *request);
 
 /*
- * A file object that is opened, used and closed within one request. request is the front end's own, with `open` and
- * whatever that needs; inode and name as for fm_slow_file_new(). 0 or a positive errno.
+ * A file object that is opened, used and closed within one request. request is the front end's own, with
+ * `open` and whatever that needs; inode and name as for fm_slow_file_new(). 0 or a positive errno.
  */
 int fm_slow_transient_open(struct fm_slow *slow, const struct fm_slow_create *create, struct fm_inode *inode,
-                           struct fm_inode *parent, const char *name, struct fm_fsd_request *request, PFILE_OBJECT *ret);
+                           struct fm_inode *parent, const char *name, struct fm_fsd_request *request,
+                           PFILE_OBJECT *ret);
 /* CLEANUP and CLOSE. NULL is allowed. */
 void fm_slow_transient_close(struct fm_slow *slow, PFILE_OBJECT file);
 
@@ -68,26 +71,28 @@ struct fm_slow_open_inode {
         struct fm_inode *parent; /* with name: how it was found; NULL */
         const char *name;
 };
-int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options, struct fm_slow_open_inode *what,
-                       PFILE_OBJECT *ret);
+int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options,
+                       struct fm_slow_open_inode *what, PFILE_OBJECT *ret);
 
 /* Operations on an open file, parameters filled in. */
 struct fm_operation *fm_slow_operation(struct fm_slow *slow, UCHAR major, UCHAR minor, PFILE_OBJECT file,
                                        struct fm_fsd_request *request);
 /* Runs and frees it. 0 or a positive errno. */
 int fm_slow_run(struct fm_operation *op);
-int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORMATION_CLASS class, const void *buffer,
-                            ULONG length, PFILE_OBJECT parent_of_target, struct fm_fsd_request *request);
-int fm_slow_control(struct fm_slow *slow, PFILE_OBJECT file, ULONG code, const void *input, ULONG input_length,
-                    void *output, ULONG output_length, struct fm_fsd_request *request, ULONG *ret_length);
+int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORMATION_CLASS class,
+                            const void *buffer, ULONG length, PFILE_OBJECT parent_of_target,
+                            struct fm_fsd_request *request);
+int fm_slow_control(struct fm_slow *slow, PFILE_OBJECT file, ULONG code, const void *input,
+                    ULONG input_length, void *output, ULONG output_length, struct fm_fsd_request *request,
+                    ULONG *ret_length);
 
 /* CreateOptions and access that an open(2) stands for. */
 ACCESS_MASK fm_slow_access(int flags);
 ULONG fm_slow_options(int flags);
 
 /*
- * Opens, deletions, renames and truncations wait here while a cleanup runs that its closer waits for. 0, or EINTR
- * when the caller does not wait any longer.
+ * Opens, deletions, renames and truncations wait here while a cleanup runs that its closer waits for. 0, or
+ * EINTR when the caller does not wait any longer.
  */
 int fm_slow_barrier_wait(struct fm_slow *slow, struct fm_inode *inode);
 void fm_slow_barrier_enter(struct fm_inode *inode);

@@ -2,8 +2,9 @@
 /*
  * Names that come: mknod, mkdir, symlink; and readlink.
  *
- * What is no file to Windows is made in two steps: a create that reserves the name, and the reparse point that the file
- * becomes. Nothing is there before the second, so nothing has to be undone when a filter refuses it.
+ * What is no file to Windows is made in two steps: a create that reserves the name, and the reparse point
+ * that the file becomes. Nothing is there before the second, so nothing has to be undone when a filter
+ * refuses it.
  */
 #include "fuse/slow_internal.h"
 
@@ -34,9 +35,10 @@ static int make_now(struct fm_operation *op, struct fm_fsd_request *request, str
         const struct fm_caller *caller = fm_fsd_caller(op, &scratch);
         int error;
 
-        error = S_ISDIR(making->mode)
-                        ? fm_backing_mkdir(caller, making->parent, making->name, making->mode, &opened->inode, NULL)
-                        : fm_backing_mknod(caller, making->parent, making->name, making->mode, 0, &opened->inode, NULL);
+        error = S_ISDIR(making->mode) ? fm_backing_mkdir(caller, making->parent, making->name, making->mode,
+                                                         &opened->inode, NULL)
+                                      : fm_backing_mknod(caller, making->parent, making->name, making->mode,
+                                                         0, &opened->inode, NULL);
         if (error < 0)
                 return error;
         opened->parent = fm_inode_ref(making->parent);
@@ -70,9 +72,10 @@ static int make_special(struct fm_operation *op, struct fm_fsd_request *request,
         int error;
 
         (void)information;
-        error = making->target ? fm_backing_symlink(caller, making->parent, making->name, making->target, &inode, NULL)
-                               : fm_backing_mknod(caller, making->parent, making->name, making->mode, making->rdev, &inode,
-                                                  NULL);
+        error = making->target ? fm_backing_symlink(caller, making->parent, making->name, making->target,
+                                                    &inode, NULL)
+                               : fm_backing_mknod(caller, making->parent, making->name, making->mode,
+                                                  making->rdev, &inode, NULL);
         if (error < 0)
                 return error;
         fm_fsd_bind(op->iopb.TargetFileObject, inode);
@@ -89,7 +92,8 @@ static int set_reparse_point(struct fm_slow *slow, struct making *making, PFILE_
 
         making->control.perform = make_special;
         return fm_slow_control(slow, file, FSCTL_SET_REPARSE_POINT, buffer,
-                               fm_fsd_reparse_build(tag, making->target, length, buffer, room), NULL, 0, &making->control, NULL);
+                               fm_fsd_reparse_build(tag, making->target, length, buffer, room), NULL, 0,
+                               &making->control, NULL);
 }
 
 static void make(fuse_req_t req, struct making *making)
@@ -99,8 +103,9 @@ static void make(fuse_req_t req, struct making *making)
                 .access = S_ISDIR(making->mode) ? FILE_LIST_DIRECTORY | SYNCHRONIZE
                                                 : FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | SYNCHRONIZE,
                 .disposition = FILE_CREATE,
-                .options = S_ISDIR(making->mode) ? FILE_DIRECTORY_FILE
-                                                 : FILE_NON_DIRECTORY_FILE | (now ? 0 : FILE_OPEN_REPARSE_POINT),
+                .options = S_ISDIR(making->mode)
+                                   ? FILE_DIRECTORY_FILE
+                                   : FILE_NON_DIRECTORY_FILE | (now ? 0 : FILE_OPEN_REPARSE_POINT),
                 .attributes = S_ISDIR(making->mode) ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_NORMAL,
                 .mode = making->mode,
                 .open = now ? make_now : reserve,
@@ -112,7 +117,8 @@ static void make(fuse_req_t req, struct making *making)
         int error;
 
         fm_slow_begin(&slow, req, making->parent, NULL);
-        error = fm_slow_transient_open(&slow, &create, NULL, making->parent, making->name, &making->request, &file);
+        error = fm_slow_transient_open(&slow, &create, NULL, making->parent, making->name, &making->request,
+                                       &file);
         if (!error && !now)
                 error = set_reparse_point(&slow, making, file);
         if (!error && fm_fsd_file(file)->inode)
@@ -134,7 +140,8 @@ static void make(fuse_req_t req, struct making *making)
 
 void fm_slow_mknod(fuse_req_t req, struct fm_inode *parent, const char *name, mode_t mode, dev_t rdev)
 {
-        struct making making = {.parent = parent, .name = name, .mode = mode & S_IFMT ? mode : mode | S_IFREG, .rdev = rdev};
+        struct making making = {
+                .parent = parent, .name = name, .mode = mode & S_IFMT ? mode : mode | S_IFREG, .rdev = rdev};
 
         make(req, &making);
 }
@@ -194,12 +201,14 @@ void fm_slow_readlink(fuse_req_t req, struct fm_inode *inode)
         fm_slow_begin(&slow, req, inode, NULL);
         error = fm_slow_open_inode(&slow, FILE_READ_ATTRIBUTES, FILE_OPEN_REPARSE_POINT, &what, &file);
         if (!error)
-                error = fm_slow_control(&slow, file, FSCTL_GET_REPARSE_POINT, NULL, 0, &buffer, sizeof(buffer), &reading.request,
-                                        &size);
+                error = fm_slow_control(&slow, file, FSCTL_GET_REPARSE_POINT, NULL, 0, &buffer,
+                                        sizeof(buffer), &reading.request, &size);
         fm_slow_transient_close(&slow, file);
         if (!error) {
-                if (size < offsetof(struct fm_fsd_reparse, data) || buffer.reparse.tag != IO_REPARSE_TAG_LX_SYMLINK ||
-                    buffer.reparse.length < sizeof(ULONG) || buffer.reparse.length > size - offsetof(struct fm_fsd_reparse, data))
+                if (size < offsetof(struct fm_fsd_reparse, data) ||
+                    buffer.reparse.tag != IO_REPARSE_TAG_LX_SYMLINK ||
+                    buffer.reparse.length < sizeof(ULONG) ||
+                    buffer.reparse.length > size - offsetof(struct fm_fsd_reparse, data))
                         error = EIO;
                 else
                         length = MIN(buffer.reparse.length - sizeof(ULONG), (size_t)PATH_MAX);

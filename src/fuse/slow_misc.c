@@ -38,8 +38,8 @@ static int lock_backing(struct fm_operation *op, struct fm_fsd_request *request,
         if (locking->flock)
                 error = fm_backing_flock(locking->file, locking->operation, cancel);
         else
-                error = fm_backing_setlk(locking->file, locking->owner, locking->slow->request->caller.tid, &locking->lock,
-                                         locking->wait, cancel);
+                error = fm_backing_setlk(locking->file, locking->owner, locking->slow->request->caller.tid,
+                                         &locking->lock, locking->wait, cancel);
         locking->granted = error == 0;
         return error;
 }
@@ -54,7 +54,8 @@ static void undo(struct locking *locking)
         }
 }
 
-static void lock(struct fm_slow *slow, struct locking *locking, bool unlock, bool exclusive, off_t start, off_t length)
+static void lock(struct fm_slow *slow, struct locking *locking, bool unlock, bool exclusive, off_t start,
+                 off_t length)
 {
         LARGE_INTEGER range = {.QuadPart = length ? length : INT64_MAX - start};
         const UCHAR minor = unlock ? IRP_MN_UNLOCK_SINGLE : IRP_MN_LOCK;
@@ -65,7 +66,8 @@ static void lock(struct fm_slow *slow, struct locking *locking, bool unlock, boo
         locking->request.code = minor;
         locking->slow = slow;
         op = fm_slow_operation(slow, IRP_MJ_LOCK_CONTROL, minor, slow->object, &locking->request);
-        op->iopb.OperationFlags = (UCHAR)((exclusive ? SL_EXCLUSIVE_LOCK : 0) | (locking->wait ? 0 : SL_FAIL_IMMEDIATELY));
+        op->iopb.OperationFlags =
+                (UCHAR)((exclusive ? SL_EXCLUSIVE_LOCK : 0) | (locking->wait ? 0 : SL_FAIL_IMMEDIATELY));
         op->iopb.Parameters.LockControl.Length = &range;
         op->iopb.Parameters.LockControl.Key = (ULONG)(locking->owner ^ locking->owner >> 32);
         op->iopb.Parameters.LockControl.ByteOffset.QuadPart = start;
@@ -79,19 +81,22 @@ static void lock(struct fm_slow *slow, struct locking *locking, bool unlock, boo
                 undo(locking); /* granted to somebody who has gone meanwhile */
 }
 
-void fm_slow_setlk(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi, const struct flock *flock_, bool wait)
+void fm_slow_setlk(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi,
+                   const struct flock *flock_, bool wait)
 {
         struct locking locking = {.file = file, .lock = *flock_, .owner = fi->lock_owner, .wait = wait};
         struct fm_slow slow;
 
         fm_slow_begin_file(&slow, req, file);
-        lock(&slow, &locking, flock_->l_type == F_UNLCK, flock_->l_type == F_WRLCK, flock_->l_start, flock_->l_len);
+        lock(&slow, &locking, flock_->l_type == F_UNLCK, flock_->l_type == F_WRLCK, flock_->l_start,
+             flock_->l_len);
         fm_slow_end(&slow);
 }
 
 void fm_slow_flock(fuse_req_t req, struct fm_file *file, int operation)
 {
-        struct locking locking = {.file = file, .flock = true, .operation = operation, .wait = !(operation & LOCK_NB)};
+        struct locking locking = {
+                .file = file, .flock = true, .operation = operation, .wait = !(operation & LOCK_NB)};
         struct fm_slow slow;
 
         fm_slow_begin_file(&slow, req, file);
@@ -118,8 +123,8 @@ static int allocate(struct fm_operation *op, struct fm_fsd_request *request, ULO
         (void)information;
         if (allocation->done)
                 return 0; /* the size, of which the allocation took care */
-        error = fm_backing_fallocate(fm_fsd_caller(op, &scratch), allocation->file, allocation->mode, allocation->offset,
-                                     allocation->length);
+        error = fm_backing_fallocate(fm_fsd_caller(op, &scratch), allocation->file, allocation->mode,
+                                     allocation->offset, allocation->length);
         if (error == 0) {
                 allocation->done = true;
                 fm_fsd_mark_written(op->iopb.TargetFileObject);
@@ -148,16 +153,17 @@ void fm_slow_fallocate(fuse_req_t req, struct fm_file *file, int mode, off_t off
         fm_backing_getattr(file->inode, file, &st);
         if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
                 if (mode & FALLOC_FL_PUNCH_HOLE)
-                        error = fm_slow_control(&slow, object, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, NULL, NULL);
+                        error = fm_slow_control(&slow, object, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, NULL,
+                                                NULL);
                 if (!error)
-                        error = fm_slow_control(&slow, object, FSCTL_SET_ZERO_DATA, &zero, sizeof(zero), NULL, 0,
-                                                &allocation.request, NULL);
+                        error = fm_slow_control(&slow, object, FSCTL_SET_ZERO_DATA, &zero, sizeof(zero), NULL,
+                                                0, &allocation.request, NULL);
         } else {
-                error = fm_slow_set_information(&slow, object, FileAllocationInformation, &end, sizeof(end), NULL,
-                                                &allocation.request);
+                error = fm_slow_set_information(&slow, object, FileAllocationInformation, &end, sizeof(end),
+                                                NULL, &allocation.request);
                 if (!error && allocation.done && !(mode & FALLOC_FL_KEEP_SIZE) && end.QuadPart > st.st_size)
-                        error = fm_slow_set_information(&slow, object, FileEndOfFileInformation, &end, sizeof(end), NULL,
-                                                        &allocation.request);
+                        error = fm_slow_set_information(&slow, object, FileEndOfFileInformation, &end,
+                                                        sizeof(end), NULL, &allocation.request);
         }
         fm_request_reply_error(slow.request, error);
         fm_slow_end(&slow);
@@ -194,8 +200,10 @@ static int seek(struct fm_operation *op, struct fm_fsd_request *request, ULONG_P
 
 void fm_slow_lseek(fuse_req_t req, struct fm_file *file, off_t offset, int whence)
 {
-        struct seeking seeking = {.request.perform = seek, .file = file, .offset = offset, .whence = whence, .result = -ENXIO};
-        struct fm_fsd_range in = {.offset.QuadPart = offset, .length.QuadPart = INT64_MAX - offset}, out = {0};
+        struct seeking seeking = {
+                .request.perform = seek, .file = file, .offset = offset, .whence = whence, .result = -ENXIO};
+        struct fm_fsd_range in = {.offset.QuadPart = offset, .length.QuadPart = INT64_MAX - offset},
+                            out = {0};
         struct fm_slow slow;
         int error;
 
@@ -215,7 +223,7 @@ void fm_slow_lseek(fuse_req_t req, struct fm_file *file, off_t offset, int whenc
 
 /* Linux' commands have no FSCTL: filters see one of the range that Windows leaves to file systems. */
 #define FSCTL_LINUX_IOCTL CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 0xc00, METHOD_NEITHER, FILE_ANY_ACCESS)
-#define IOCTL_ROOM 64
+#define IOCTL_ROOM        64
 
 struct controlling {
         struct fm_fsd_request request;
@@ -231,14 +239,15 @@ static int control(struct fm_operation *op, struct fm_fsd_request *request, ULON
         struct fm_caller scratch;
 
         (void)information;
-        return fm_backing_ioctl(fm_fsd_caller(op, &scratch), controlling->file, controlling->command, controlling->in,
-                                controlling->out);
+        return fm_backing_ioctl(fm_fsd_caller(op, &scratch), controlling->file, controlling->command,
+                                controlling->in, controlling->out);
 }
 
 void fm_slow_ioctl(fuse_req_t req, struct fm_file *file, unsigned command, const void *in)
 {
         const size_t size = fm_backing_ioctl_size(command);
-        struct controlling controlling = {.request.perform = control, .file = file, .command = command, .in = in};
+        struct controlling controlling = {
+                .request.perform = control, .file = file, .command = command, .in = in};
         const bool reads = (command >> 30 & 2) != 0; /* _IOC_READ */
         struct fm_slow slow;
         int error;
@@ -249,6 +258,7 @@ void fm_slow_ioctl(fuse_req_t req, struct fm_file *file, unsigned command, const
         if (error)
                 fm_request_reply_error(slow.request, error == EOPNOTSUPP ? ENOTTY : error);
         else
-                fm_request_reply_ioctl(slow.request, 0, controlling.out, reads ? MIN(size, sizeof(controlling.out)) : 0);
+                fm_request_reply_ioctl(slow.request, 0, controlling.out,
+                                       reads ? MIN(size, sizeof(controlling.out)) : 0);
         fm_slow_end(&slow);
 }

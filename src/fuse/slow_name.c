@@ -2,7 +2,8 @@
 /*
  * Names that go: unlink, rmdir, rename; and link, which needs the same directory of the target.
  *
- * A deletion is made by the CLEANUP, which can't fail; what went wrong there is the caller's errno all the same.
+ * A deletion is made by the CLEANUP, which can't fail; what went wrong there is the caller's errno all the
+ * same.
  */
 #include "fuse/slow_internal.h"
 
@@ -28,7 +29,8 @@ static int close_and_delete(struct fm_slow *slow, PFILE_OBJECT file)
 
 static void delete_name(fuse_req_t req, struct fm_inode *parent, const char *name, bool directory)
 {
-        ULONG flags = FILE_DISPOSITION_DELETE | FILE_DISPOSITION_POSIX_SEMANTICS | FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE;
+        ULONG flags = FILE_DISPOSITION_DELETE | FILE_DISPOSITION_POSIX_SEMANTICS |
+                      FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE;
         struct fm_slow_open_inode what = {.parent = parent, .name = name};
         PFILE_OBJECT file = NULL;
         struct fm_slow slow;
@@ -39,11 +41,13 @@ static void delete_name(fuse_req_t req, struct fm_inode *parent, const char *nam
         if (!error)
                 error = fm_slow_barrier_wait(&slow, what.inode);
         if (!error)
-                error = fm_slow_open_inode(&slow, DELETE,
-                                           FILE_OPEN_REPARSE_POINT | (directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE),
-                                           &what, &file);
+                error = fm_slow_open_inode(
+                        &slow, DELETE,
+                        FILE_OPEN_REPARSE_POINT | (directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE),
+                        &what, &file);
         if (!error)
-                error = fm_slow_set_information(&slow, file, FileDispositionInformationEx, &flags, sizeof(flags), NULL, NULL);
+                error = fm_slow_set_information(&slow, file, FileDispositionInformationEx, &flags,
+                                                sizeof(flags), NULL, NULL);
         if (file) {
                 late = close_and_delete(&slow, file);
                 error = error ? error : late;
@@ -71,7 +75,8 @@ struct target {
         bool exists;
 };
 
-static int open_target_directory(struct fm_operation *op, struct fm_fsd_request *request, struct fm_fsd_opened *opened)
+static int open_target_directory(struct fm_operation *op, struct fm_fsd_request *request,
+                                 struct fm_fsd_opened *opened)
 {
         struct target *target = CONTAINING_RECORD(request, struct target, request);
 
@@ -81,7 +86,8 @@ static int open_target_directory(struct fm_operation *op, struct fm_fsd_request 
         return 0;
 }
 
-static int open_target(struct fm_slow *slow, struct fm_inode *parent, const char *name, bool directory, PFILE_OBJECT *ret)
+static int open_target(struct fm_slow *slow, struct fm_inode *parent, const char *name, bool directory,
+                       PFILE_OBJECT *ret)
 {
         struct target target = {.parent = parent};
         const struct fm_slow_create create = {
@@ -99,17 +105,20 @@ static int open_target(struct fm_slow *slow, struct fm_inode *parent, const char
 }
 
 /*
- * FILE_RENAME_INFORMATION, which FILE_LINK_INFORMATION looks like: the target by its full name, as the I/O manager
- * builds it. g_free() it.
+ * FILE_RENAME_INFORMATION, which FILE_LINK_INFORMATION looks like: the target by its full name, as the I/O
+ * manager builds it. g_free() it.
  */
-static void *build_target(struct fm_slow *slow, ULONG flags, struct fm_inode *parent, const char *name, ULONG *ret_length)
+static void *build_target(struct fm_slow *slow, ULONG flags, struct fm_inode *parent, const char *name,
+                          ULONG *ret_length)
 {
         const UNICODE_STRING *volume = &slow->volume->Name;
         char *directory = fm_inode_path(parent);
-        g_autofree char *path = g_strdup_printf("%s/%s", directory && strcmp(directory, "/") != 0 ? directory : "", name);
+        g_autofree char *path =
+                g_strdup_printf("%s/%s", directory && strcmp(directory, "/") != 0 ? directory : "", name);
         const size_t length = strlen(path);
         const size_t header = offsetof(FILE_RENAME_INFORMATION, FileName);
-        FILE_RENAME_INFORMATION *rename = g_malloc0(sizeof(*rename) + volume->Length + length * sizeof(WCHAR));
+        FILE_RENAME_INFORMATION *rename =
+                g_malloc0(sizeof(*rename) + volume->Length + length * sizeof(WCHAR));
         size_t chars;
 
         free(directory);
@@ -139,17 +148,18 @@ static int do_rename(struct fm_operation *op, struct fm_fsd_request *request, UL
         (void)information;
         if (renaming->nothing)
                 return 0;
-        return fm_backing_rename(fm_fsd_caller(op, &scratch), renaming->parent, renaming->name, renaming->new_parent,
-                                 renaming->new_name, renaming->flags);
+        return fm_backing_rename(fm_fsd_caller(op, &scratch), renaming->parent, renaming->name,
+                                 renaming->new_parent, renaming->new_name, renaming->flags);
 }
 
 /* One file's way to its new name: its open, the target directory's, and the rename. */
-static int rename_one(struct fm_slow *slow, struct renaming *renaming, struct fm_inode *inode, struct fm_inode *from,
-                      const char *name, struct fm_inode *to, const char *new_name)
+static int rename_one(struct fm_slow *slow, struct renaming *renaming, struct fm_inode *inode,
+                      struct fm_inode *from, const char *name, struct fm_inode *to, const char *new_name)
 {
         const bool directory = fm_inode_is_directory(inode);
         struct fm_slow_open_inode what = {.inode = inode, .parent = from, .name = name};
-        /* FILE_RENAME_REPLACE_IF_EXISTS, FILE_RENAME_POSIX_SEMANTICS, FILE_RENAME_IGNORE_READONLY_ATTRIBUTE */
+        /* FILE_RENAME_REPLACE_IF_EXISTS, FILE_RENAME_POSIX_SEMANTICS, FILE_RENAME_IGNORE_READONLY_ATTRIBUTE
+         */
         const ULONG flags = (renaming->flags & RENAME_NOREPLACE ? 0 : FILE_RENAME_REPLACE_IF_EXISTS) |
                             FILE_RENAME_POSIX_SEMANTICS | FILE_RENAME_IGNORE_READONLY_ATTRIBUTE;
         PFILE_OBJECT file = NULL, target = NULL;
@@ -157,14 +167,16 @@ static int rename_one(struct fm_slow *slow, struct renaming *renaming, struct fm
         ULONG length;
         int error;
 
-        error = fm_slow_open_inode(slow, DELETE, FILE_OPEN_REPARSE_POINT | (directory ? FILE_OPEN_FOR_BACKUP_INTENT : 0), &what,
-                                   &file);
+        error = fm_slow_open_inode(slow, DELETE,
+                                   FILE_OPEN_REPARSE_POINT | (directory ? FILE_OPEN_FOR_BACKUP_INTENT : 0),
+                                   &what, &file);
         if (error)
                 return error;
         error = open_target(slow, to, new_name, directory, &target);
         if (!error) {
                 buffer = build_target(slow, flags, to, new_name, &length);
-                error = fm_slow_set_information(slow, file, FileRenameInformationEx, buffer, length, target, &renaming->request);
+                error = fm_slow_set_information(slow, file, FileRenameInformationEx, buffer, length, target,
+                                                &renaming->request);
                 g_free(buffer);
         }
         fm_slow_transient_close(slow, target);
@@ -199,8 +211,8 @@ void fm_slow_rename(fuse_req_t req, struct fm_inode *parent, const char *name, s
         }
         if (!error && flags & RENAME_EXCHANGE) {
                 /*
-                 * Two renames to Windows. The first is only asked for; the second does both, so that a filter that refuses either
-                 * refuses all.
+                 * Two renames to Windows. The first is only asked for; the second does both, so that a filter
+                 * that refuses either refuses all.
                  */
                 if (!other)
                         error = -fm_inode_lookup(new_parent, new_name, &other, NULL);
@@ -233,8 +245,8 @@ static int do_link(struct fm_operation *op, struct fm_fsd_request *request, ULON
         struct fm_caller scratch;
 
         (void)information;
-        return fm_backing_link(fm_fsd_caller(op, &scratch), linking->inode, linking->parent, linking->name, &linking->linked,
-                               &linking->attr);
+        return fm_backing_link(fm_fsd_caller(op, &scratch), linking->inode, linking->parent, linking->name,
+                               &linking->linked, &linking->attr);
 }
 
 void fm_slow_link(fuse_req_t req, struct fm_inode *inode, struct fm_inode *parent, const char *name)
@@ -253,7 +265,8 @@ void fm_slow_link(fuse_req_t req, struct fm_inode *inode, struct fm_inode *paren
                 error = open_target(&slow, parent, name, false, &target);
         if (!error) {
                 buffer = build_target(&slow, 0, parent, name, &length);
-                error = fm_slow_set_information(&slow, file, FileLinkInformation, buffer, length, target, &linking.request);
+                error = fm_slow_set_information(&slow, file, FileLinkInformation, buffer, length, target,
+                                                &linking.request);
                 g_free(buffer);
         }
         fm_slow_transient_close(&slow, target);

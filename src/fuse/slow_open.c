@@ -2,11 +2,12 @@
 /*
  * Opening and closing: open, create, tmpfile, opendir, flush, release.
  *
- * An open answers from its completion, on whatever thread that is: a filter that pends it holds no worker. When the
- * caller has gone by then, the open is undone (CLEANUP, CLOSE), and nothing else knows of it.
+ * An open answers from its completion, on whatever thread that is: a filter that pends it holds no worker.
+ * When the caller has gone by then, the open is undone (CLEANUP, CLOSE), and nothing else knows of it.
  *
- * IRP_MJ_CLEANUP comes with close(2), in the closer's name, if something was written since the last; what was never
- * written, or written after the last close (a mapping), is cleaned up at the release. IRP_MJ_CLOSE is the release.
+ * IRP_MJ_CLEANUP comes with close(2), in the closer's name, if something was written since the last; what was
+ * never written, or written after the last close (a mapping), is cleaned up at the release. IRP_MJ_CLOSE is
+ * the release.
  */
 #include "fuse/slow_internal.h"
 
@@ -49,7 +50,8 @@ static void opening_free(struct opening *opening)
 }
 
 /* What open(2) does, as the caller said it. */
-static int open_as_asked(struct fm_operation *op, struct fm_fsd_request *request, struct fm_fsd_opened *opened)
+static int open_as_asked(struct fm_operation *op, struct fm_fsd_request *request,
+                         struct fm_fsd_opened *opened)
 {
         struct opening *opening = CONTAINING_RECORD(request, struct opening, request);
         const int flags = opening->fi.flags;
@@ -61,16 +63,18 @@ static int open_as_asked(struct fm_operation *op, struct fm_fsd_request *request
         caller = fm_fsd_caller(op, &scratch);
         switch (opening->kind) {
         case OPEN_NEW:
-                error = fm_backing_create(caller, opening->inode, opening->name, opening->mode, flags, &opened->file, &created,
-                                          &opening->attr);
+                error = fm_backing_create(caller, opening->inode, opening->name, opening->mode, flags,
+                                          &opened->file, &created, &opening->attr);
                 opening->has_attr = error == 0;
                 break;
         case OPEN_TEMPORARY:
-                error = fm_backing_tmpfile(caller, opening->inode, opening->mode, flags, &opened->file, &opening->attr);
+                error = fm_backing_tmpfile(caller, opening->inode, opening->mode, flags, &opened->file,
+                                           &opening->attr);
                 opening->has_attr = created = error == 0;
                 break;
         case OPEN_DIRECTORY:
-                error = fm_backing_open(caller, opening->inode, (flags & ~O_ACCMODE) | O_RDONLY | O_DIRECTORY, &opened->file);
+                error = fm_backing_open(caller, opening->inode, (flags & ~O_ACCMODE) | O_RDONLY | O_DIRECTORY,
+                                        &opened->file);
                 break;
         default:
                 error = fm_backing_open(caller, opening->inode, flags, &opened->file);
@@ -131,8 +135,8 @@ static void start(struct opening *opening, const struct fm_slow_create *create)
         fm_operation_submit(opening->op, opened, opening);
 }
 
-static struct opening *opening_new(fuse_req_t req, enum open_kind kind, struct fm_inode *inode, const char *name,
-                                   mode_t mode, const struct fuse_file_info *fi)
+static struct opening *opening_new(fuse_req_t req, enum open_kind kind, struct fm_inode *inode,
+                                   const char *name, mode_t mode, const struct fuse_file_info *fi)
 {
         struct opening *opening = g_new0(struct opening, 1);
 
@@ -169,12 +173,15 @@ void fm_slow_open(fuse_req_t req, struct fm_inode *inode, struct fuse_file_info 
         start(opening, &create);
 }
 
-void fm_slow_create(fuse_req_t req, struct fm_inode *parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+void fm_slow_create(fuse_req_t req, struct fm_inode *parent, const char *name, mode_t mode,
+                    struct fuse_file_info *fi)
 {
         struct opening *opening = opening_new(req, OPEN_NEW, parent, name, mode, fi);
         const struct fm_slow_create create = {
                 .access = fm_slow_access(fi->flags),
-                .disposition = fi->flags & O_EXCL ? FILE_CREATE : fi->flags & O_TRUNC ? FILE_OVERWRITE_IF : FILE_OPEN_IF,
+                .disposition = fi->flags & O_EXCL    ? FILE_CREATE
+                               : fi->flags & O_TRUNC ? FILE_OVERWRITE_IF
+                                                     : FILE_OPEN_IF,
                 .options = fm_slow_options(fi->flags),
                 .attributes = mode & 0222 ? FILE_ATTRIBUTE_NORMAL : FILE_ATTRIBUTE_READONLY,
                 .mode = mode,
@@ -229,8 +236,8 @@ void fm_slow_opendir(fuse_req_t req, struct fm_inode *inode, struct fuse_file_in
 }
 
 /*
- * The handle's cleanup if it is owed. After writes the next open waits until it is over: that is how a verdict taken
- * here is seen by whoever comes next.
+ * The handle's cleanup if it is owed. After writes the next open waits until it is over: that is how a
+ * verdict taken here is seen by whoever comes next.
  */
 static void cleanup(PFILE_OBJECT object, struct fm_file *file, const struct fm_requestor *requestor)
 {
@@ -275,13 +282,14 @@ void fm_slow_release(fuse_req_t req, struct fm_file *file, struct fuse_file_info
         fm_slow_begin_file(&slow, req, file);
         object = slow.object;
         /*
-         * Nobody waits for a release, and the kernel has few at a time under way: a filter that takes long over it must not
-         * hold up the others.
+         * Nobody waits for a release, and the kernel has few at a time under way: a filter that takes long
+         * over it must not hold up the others.
          */
         fm_request_reply_error(slow.request, 0);
         /* FUSE does not say who closed the last handle: the opener stands in. */
         opener = (struct fm_requestor){
-                .thread = fm_file_object(object)->opener ? fm_file_object(object)->opener : slow.requestor.thread,
+                .thread = fm_file_object(object)->opener ? fm_file_object(object)->opener
+                                                         : slow.requestor.thread,
                 .uid = fm_file_object(object)->uid,
                 .gid = fm_file_object(object)->gid,
         };

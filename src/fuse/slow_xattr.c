@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended attributes: user.* as EAs, POSIX ACLs as security, everything else straight to the backing file system.
+ * Extended attributes: user.* as EAs, POSIX ACLs as security, everything else straight to the backing file
+ * system.
  */
 #include "fuse/slow_internal.h"
 
@@ -14,7 +15,7 @@
 #include "fuse/session.h"
 
 #define EA_VALUE_MAX 65535
-#define EA_ROOM (EA_VALUE_MAX + 512) /* the largest with its name */
+#define EA_ROOM      (EA_VALUE_MAX + 512) /* the largest with its name */
 
 enum verb {
         GET,
@@ -45,12 +46,12 @@ static int direct(const struct fm_caller *caller, struct attribute *attribute)
 {
         switch (attribute->verb) {
         case GET:
-                attribute->got_size = fm_backing_getxattr(caller, attribute->inode, attribute->name, attribute->got,
-                                                          XATTR_SIZE_MAX);
+                attribute->got_size = fm_backing_getxattr(caller, attribute->inode, attribute->name,
+                                                          attribute->got, XATTR_SIZE_MAX);
                 return attribute->got_size < 0 ? (int)attribute->got_size : 0;
         case SET:
-                return fm_backing_setxattr(caller, attribute->inode, attribute->name, attribute->value, attribute->size,
-                                           attribute->flags);
+                return fm_backing_setxattr(caller, attribute->inode, attribute->name, attribute->value,
+                                           attribute->size, attribute->flags);
         default:
                 return fm_backing_removexattr(caller, attribute->inode, attribute->name);
         }
@@ -67,8 +68,9 @@ static int perform(struct fm_operation *op, struct fm_fsd_request *request, ULON
         if (error < 0)
                 return error;
         if (op->iopb.MajorFunction == IRP_MJ_QUERY_EA) {
-                if (!fm_fsd_ea_append(op->iopb.Parameters.QueryEa.EaBuffer, op->iopb.Parameters.QueryEa.Length, &used, &last,
-                                      attribute->ea, attribute->ea_length, attribute->got, (size_t)attribute->got_size))
+                if (!fm_fsd_ea_append(op->iopb.Parameters.QueryEa.EaBuffer,
+                                      op->iopb.Parameters.QueryEa.Length, &used, &last, attribute->ea,
+                                      attribute->ea_length, attribute->got, (size_t)attribute->got_size))
                         return -E2BIG; /* an EA can't be that long: the caller does without filters */
                 *information = used;
         } else if (op->iopb.MajorFunction == IRP_MJ_QUERY_SECURITY) {
@@ -120,7 +122,8 @@ static int get_ea(struct fm_slow *slow, PFILE_OBJECT file, struct attribute *att
 static int set_ea(struct fm_slow *slow, PFILE_OBJECT file, struct attribute *attribute)
 {
         struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_SET_EA, 0, file, &attribute->request);
-        const ULONG room = (ULONG)(sizeof(FILE_FULL_EA_INFORMATION) + attribute->ea_length + 1 + attribute->size);
+        const ULONG room =
+                (ULONG)(sizeof(FILE_FULL_EA_INFORMATION) + attribute->ea_length + 1 + attribute->size);
         g_autofree UCHAR *buffer = g_malloc0(room), *made = NULL;
         ULONG used = 0, last = 0;
 
@@ -135,18 +138,20 @@ static int set_ea(struct fm_slow *slow, PFILE_OBJECT file, struct attribute *att
         return fm_slow_run(op);
 }
 
-/* An ACL is more than a descriptor can say: it goes its own way at the bottom, filters see that there is a change. */
+/* An ACL is more than a descriptor can say: it goes its own way at the bottom, filters see that there is a
+ * change. */
 static int access_security(struct fm_slow *slow, PFILE_OBJECT file, struct attribute *attribute)
 {
         const bool set = attribute->verb != GET;
-        struct fm_operation *op = fm_slow_operation(slow, set ? IRP_MJ_SET_SECURITY : IRP_MJ_QUERY_SECURITY, 0, file,
-                                                    &attribute->request);
+        struct fm_operation *op = fm_slow_operation(slow, set ? IRP_MJ_SET_SECURITY : IRP_MJ_QUERY_SECURITY,
+                                                    0, file, &attribute->request);
         UCHAR descriptor[FM_FSD_SECURITY_SIZE], made[FM_FSD_SECURITY_SIZE];
         struct stat st = {0};
         ULONG length;
 
         fm_backing_getattr(attribute->inode, NULL, &st);
-        length = fm_fsd_security_build(st.st_uid, st.st_gid, st.st_mode, DACL_SECURITY_INFORMATION, descriptor);
+        length = fm_fsd_security_build(st.st_uid, st.st_gid, st.st_mode, DACL_SECURITY_INFORMATION,
+                                       descriptor);
         memcpy(made, descriptor, sizeof(made));
         attribute->request.code = DACL_SECURITY_INFORMATION;
         if (set) {
@@ -183,7 +188,8 @@ static int go(struct fm_slow *slow, struct attribute *attribute)
         if (acl)
                 error = access_security(slow, file, attribute);
         else
-                error = attribute->verb == GET ? get_ea(slow, file, attribute) : set_ea(slow, file, attribute);
+                error = attribute->verb == GET ? get_ea(slow, file, attribute)
+                                               : set_ea(slow, file, attribute);
         fm_slow_transient_close(slow, file);
         if (error == E2BIG && attribute->verb == GET)
                 error = -direct(&slow->request->caller, attribute);
@@ -218,9 +224,11 @@ void fm_slow_getxattr(fuse_req_t req, struct fm_inode *inode, const char *name, 
         fm_slow_end(&slow);
 }
 
-void fm_slow_setxattr(fuse_req_t req, struct fm_inode *inode, const char *name, const char *value, size_t size, int flags)
+void fm_slow_setxattr(fuse_req_t req, struct fm_inode *inode, const char *name, const char *value,
+                      size_t size, int flags)
 {
-        struct attribute attribute = {.verb = SET, .inode = inode, .name = name, .value = value, .size = size, .flags = flags};
+        struct attribute attribute = {
+                .verb = SET, .inode = inode, .name = name, .value = value, .size = size, .flags = flags};
         struct fm_slow slow;
 
         fm_slow_begin(&slow, req, inode, NULL);

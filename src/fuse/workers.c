@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See workers.h. The threads are detached; `total` says how many are left. */
+/*
+ * See workers.h. A thread that ends moves itself from `threads` to `finished`; the next to be started, or the end,
+ * joins it: what libfuse keeps for a thread must be gone before the session is.
+ */
 #include "fuse/workers.h"
 
 #include <errno.h>
@@ -33,7 +36,8 @@ struct fm_workers {
         _Atomic bool told;
         pthread_mutex_t lock; /* guards the rest */
         pthread_cond_t changed;
-        GPtrArray *threads; /* struct worker, each its own thread's */
+        GPtrArray *threads; /* struct worker */
+        GPtrArray *finished;
         bool warned;
 };
 
@@ -51,9 +55,28 @@ static void leave(struct worker *worker)
 
         pthread_mutex_lock(&workers->lock);
         g_ptr_array_remove_fast(workers->threads, worker);
+        g_ptr_array_add(workers->finished, worker);
         pthread_cond_broadcast(&workers->changed);
         pthread_mutex_unlock(&workers->lock);
-        g_free(worker);
+}
+
+static void join_finished(struct fm_workers *workers)
+{
+        g_autoptr(GPtrArray) finished = NULL;
+        guint i;
+
+        pthread_mutex_lock(&workers->lock);
+        if (workers->finished->len > 0) {
+                finished = workers->finished;
+                workers->finished = g_ptr_array_new();
+        }
+        pthread_mutex_unlock(&workers->lock);
+        for (i = 0; finished && i < finished->len; i++) {
+                struct worker *worker = finished->pdata[i];
+
+                pthread_join(worker->thread, NULL);
+                g_free(worker);
+        }
 }
 
 /* True if the request is one that never blocks, and comes in crowds. */
@@ -111,9 +134,9 @@ static int start_one(struct fm_workers *workers)
         pthread_attr_t attr;
         int r;
 
+        join_finished(workers);
         worker->workers = workers;
         pthread_attr_init(&attr);
-        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         pthread_attr_setstacksize(&attr, STACK_SIZE);
         /* Signals to the process are the main thread's. */
         sigfillset(&all);
@@ -129,17 +152,22 @@ static int start_one(struct fm_workers *workers)
         } else if (workers->threads->len >= MAX_THREADS) {
                 r = EAGAIN;
         } else {
+                /* Counted before it runs: it may take a request, and be the last idle one, at once. */
+                atomic_fetch_add(&workers->idle, 1);
                 pthread_sigmask(SIG_SETMASK, &all, &old);
                 r = pthread_create(&worker->thread, &attr, worker_run, worker);
                 pthread_sigmask(SIG_SETMASK, &old, NULL);
+                if (r != 0)
+                        atomic_fetch_sub(&workers->idle, 1);
         }
         if (r == 0) {
-                atomic_fetch_add(&workers->idle, 1);
                 g_ptr_array_add(workers->threads, worker);
         } else if (r != ECANCELED && !workers->warned) {
                 workers->warned = true;
-                fm_log(FM_LOG_WARNING, "fuse", "%u threads are busy and no more can be started: %s. "
-                       "Requests wait until one is free", workers->threads->len, g_strerror(r));
+                fm_log(FM_LOG_WARNING, "fuse",
+                       "%u threads are busy and no more can be started: %s. "
+                       "Requests wait until one is free",
+                       workers->threads->len, g_strerror(r));
         }
         pthread_mutex_unlock(&workers->lock);
         pthread_attr_destroy(&attr);
@@ -164,6 +192,7 @@ int fm_workers_start(struct fm_session *session, void (*ended)(struct fm_session
         pthread_cond_init(&workers->changed, &attr);
         pthread_condattr_destroy(&attr);
         workers->threads = g_ptr_array_new();
+        workers->finished = g_ptr_array_new();
         r = start_one(workers);
         if (r < 0) {
                 fm_workers_free(workers);
@@ -226,7 +255,9 @@ void fm_workers_free(struct fm_workers *workers)
 {
         if (!workers)
                 return;
+        join_finished(workers);
         g_ptr_array_free(workers->threads, true);
+        g_ptr_array_free(workers->finished, true);
         pthread_cond_destroy(&workers->changed);
         pthread_mutex_destroy(&workers->lock);
         g_free(workers);

@@ -21,13 +21,17 @@ union entry {
         INSTANCE_AGGREGATE_STANDARD_INFORMATION instance;
 };
 
-/* The text that the filter manager's library or the system has for an error, without its line end; "" for none. */
+/*
+ * The text that the filter manager's library or the system has for an error, without its line end; "" for
+ * none.
+ */
 static char *message_of(HRESULT hr)
 {
         char text[512] = "";
 
-        FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_FROM_HMODULE | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                       (DWORD)hr, 0, text, sizeof(text), NULL);
+        FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_FROM_HMODULE |
+                               FORMAT_MESSAGE_IGNORE_INSERTS,
+                       NULL, (DWORD)hr, 0, text, sizeof(text), NULL);
         return g_strdup(g_strchomp(text));
 }
 
@@ -37,7 +41,8 @@ static int failed(const char *verb, HRESULT hr)
 
         fprintf(stderr, "\n%s failed with error: 0x%08x\n%s\n", verb, (unsigned)hr, text);
         if ((ULONG)hr == 0x80070002 && !g_str_equal(verb, "Load"))
-                fputs("Is a filter manager running? It is found by FLTSIM_RUNTIME_DIR or --runtime-dir.\n", stderr);
+                fputs("Is a filter manager running? It is found by FLTSIM_RUNTIME_DIR or --runtime-dir.\n",
+                      stderr);
         return EXIT_FAILURE;
 }
 
@@ -107,13 +112,15 @@ static int list_filters(void)
         puts("Filter Name                     Num Instances    Altitude    Frame");
         puts("------------------------------  -------------  ------------  -----");
         while (SUCCEEDED(hr)) {
-                g_autofree char *name = text_at(&entry, size, entry.filter.Type.MiniFilter.FilterNameBufferOffset,
-                                                entry.filter.Type.MiniFilter.FilterNameLength);
-                g_autofree char *altitude = text_at(&entry, size, entry.filter.Type.MiniFilter.FilterAltitudeBufferOffset,
-                                                    entry.filter.Type.MiniFilter.FilterAltitudeLength);
+                g_autofree char *name =
+                        text_at(&entry, size, entry.filter.Type.MiniFilter.FilterNameBufferOffset,
+                                entry.filter.Type.MiniFilter.FilterNameLength);
+                g_autofree char *altitude =
+                        text_at(&entry, size, entry.filter.Type.MiniFilter.FilterAltitudeBufferOffset,
+                                entry.filter.Type.MiniFilter.FilterAltitudeLength);
 
-                printf("%-30s  %9u       %-12s   %u\n", name, entry.filter.Type.MiniFilter.NumberOfInstances, altitude,
-                       entry.filter.Type.MiniFilter.FrameID);
+                printf("%-30s  %9u       %-12s   %u\n", name, entry.filter.Type.MiniFilter.NumberOfInstances,
+                       altitude, entry.filter.Type.MiniFilter.FrameID);
                 hr = FilterFindNext(find, FilterAggregateStandardInformation, &entry, sizeof(entry), &size);
         }
         if (find != INVALID_HANDLE_VALUE)
@@ -126,7 +133,8 @@ static int list_volumes(void)
         union entry entry;
         HANDLE find;
         DWORD size;
-        HRESULT hr = FilterVolumeFindFirst(FilterVolumeStandardInformation, &entry, sizeof(entry), &size, &find);
+        HRESULT hr =
+                FilterVolumeFindFirst(FilterVolumeStandardInformation, &entry, sizeof(entry), &size, &find);
 
         if (FAILED(hr) && hr != HRESULT_FROM_WIN32(ERROR_NO_MORE_ITEMS))
                 return failed("Volumes", hr);
@@ -134,8 +142,9 @@ static int list_volumes(void)
         puts("Dos Name                        Volume Name                              FileSystem   Status");
         puts("------------------------------  ---------------------------------------  ----------  --------");
         while (SUCCEEDED(hr)) {
-                g_autofree char *name = text_at(&entry, size, offsetof(FILTER_VOLUME_STANDARD_INFORMATION, FilterVolumeName),
-                                                entry.volume.FilterVolumeNameLength);
+                g_autofree char *name =
+                        text_at(&entry, size, offsetof(FILTER_VOLUME_STANDARD_INFORMATION, FilterVolumeName),
+                                entry.volume.FilterVolumeNameLength);
                 g_autofree WCHAR *wide_name = wide(name);
                 g_autofree char *dos_name = NULL;
                 WCHAR buffer[1024];
@@ -145,14 +154,16 @@ static int list_volumes(void)
                 printf("%-30s  %-39s  %-10s  %s\n", dos_name ? dos_name : "", name,
                        file_system(entry.volume.FileSystemType),
                        entry.volume.Flags & FLTFL_VSI_DETACHED_VOLUME ? "Detached" : "");
-                hr = FilterVolumeFindNext(find, FilterVolumeStandardInformation, &entry, sizeof(entry), &size);
+                hr = FilterVolumeFindNext(find, FilterVolumeStandardInformation, &entry, sizeof(entry),
+                                          &size);
         }
         if (find != INVALID_HANDLE_VALUE)
                 FilterVolumeFindClose(find);
         return hr == HRESULT_FROM_WIN32(ERROR_NO_MORE_ITEMS) ? EXIT_SUCCESS : failed("Volumes", hr);
 }
 
-static void print_instance(const union entry *entry, DWORD size, bool with_filter, bool with_volume, const char *only_volume)
+static void print_instance(const union entry *entry, DWORD size, bool with_filter, bool with_volume,
+                           const char *only_volume)
 {
         const INSTANCE_AGGREGATE_STANDARD_INFORMATION *instance = &entry->instance;
         g_autofree char *filter = text_at(entry, size, instance->Type.MiniFilter.FilterNameBufferOffset,
@@ -179,7 +190,8 @@ static void print_instance_head(bool with_filter, bool with_volume)
 {
         puts("");
         printf("%s%s  Altitude        Instance Name       Frame   SprtFtrs  VlStatus\n",
-               with_filter ? "Filter                " : "", with_volume ? "Volume Name                            " : "");
+               with_filter ? "Filter                " : "",
+               with_volume ? "Volume Name                            " : "");
         printf("%s%s------------  ----------------------  -----   --------  --------\n",
                with_filter ? "--------------------  " : "",
                with_volume ? "-------------------------------------  " : "");
@@ -190,12 +202,13 @@ static HRESULT instances_of_filter(const WCHAR *filter, bool with_filter, const 
         union entry entry;
         HANDLE find;
         DWORD size;
-        HRESULT hr = FilterInstanceFindFirst(filter, InstanceAggregateStandardInformation, &entry, sizeof(entry), &size,
-                                             &find);
+        HRESULT hr = FilterInstanceFindFirst(filter, InstanceAggregateStandardInformation, &entry,
+                                             sizeof(entry), &size, &find);
 
         while (SUCCEEDED(hr)) {
                 print_instance(&entry, size, with_filter, true, only_volume);
-                hr = FilterInstanceFindNext(find, InstanceAggregateStandardInformation, &entry, sizeof(entry), &size);
+                hr = FilterInstanceFindNext(find, InstanceAggregateStandardInformation, &entry, sizeof(entry),
+                                            &size);
         }
         if (find != INVALID_HANDLE_VALUE)
                 FilterInstanceFindClose(find);
@@ -207,12 +220,13 @@ static HRESULT instances_of_volume(const WCHAR *volume)
         union entry entry;
         HANDLE find;
         DWORD size;
-        HRESULT hr = FilterVolumeInstanceFindFirst(volume, InstanceAggregateStandardInformation, &entry, sizeof(entry),
-                                                   &size, &find);
+        HRESULT hr = FilterVolumeInstanceFindFirst(volume, InstanceAggregateStandardInformation, &entry,
+                                                   sizeof(entry), &size, &find);
 
         while (SUCCEEDED(hr)) {
                 print_instance(&entry, size, true, false, NULL);
-                hr = FilterVolumeInstanceFindNext(find, InstanceAggregateStandardInformation, &entry, sizeof(entry), &size);
+                hr = FilterVolumeInstanceFindNext(find, InstanceAggregateStandardInformation, &entry,
+                                                  sizeof(entry), &size);
         }
         if (find != INVALID_HANDLE_VALUE)
                 FilterVolumeInstanceFindClose(find);
@@ -228,8 +242,9 @@ static HRESULT all_instances(void)
 
         while (SUCCEEDED(hr)) {
                 const FILTER_FULL_INFORMATION *information = (const FILTER_FULL_INFORMATION *)&entry;
-                g_autofree char *name = text_at(&entry, size, offsetof(FILTER_FULL_INFORMATION, FilterNameBuffer),
-                                                information->FilterNameLength);
+                g_autofree char *name =
+                        text_at(&entry, size, offsetof(FILTER_FULL_INFORMATION, FilterNameBuffer),
+                                information->FilterNameLength);
                 g_autofree WCHAR *filter = wide(name);
 
                 /* One that is unloaded just now has no instances any more. */
@@ -296,13 +311,15 @@ static int unload(const char *name)
 
 static int attach(const char *filter, const char *volume, const char *instance, const char *altitude)
 {
-        g_autofree WCHAR *wide_filter = wide(filter), *wide_volume = wide(volume), *wide_instance = wide(instance);
+        g_autofree WCHAR *wide_filter = wide(filter), *wide_volume = wide(volume),
+                         *wide_instance = wide(instance);
         g_autofree WCHAR *wide_altitude = wide(altitude);
         g_autofree char *created = NULL;
         WCHAR name[INSTANCE_NAME_MAX_CHARS + 1];
-        HRESULT hr = wide_altitude ?
-                FilterAttachAtAltitude(wide_filter, wide_volume, wide_altitude, wide_instance, sizeof(name), name) :
-                FilterAttach(wide_filter, wide_volume, wide_instance, sizeof(name), name);
+        HRESULT hr = wide_altitude
+                             ? FilterAttachAtAltitude(wide_filter, wide_volume, wide_altitude, wide_instance,
+                                                      sizeof(name), name)
+                             : FilterAttach(wide_filter, wide_volume, wide_instance, sizeof(name), name);
 
         if (FAILED(hr))
                 return failed("Attach", hr);
@@ -313,7 +330,8 @@ static int attach(const char *filter, const char *volume, const char *instance, 
 
 static int detach(const char *filter, const char *volume, const char *instance)
 {
-        g_autofree WCHAR *wide_filter = wide(filter), *wide_volume = wide(volume), *wide_instance = wide(instance);
+        g_autofree WCHAR *wide_filter = wide(filter), *wide_volume = wide(volume),
+                         *wide_instance = wide(instance);
         HRESULT hr = FilterDetach(wide_filter, wide_volume, wide_instance);
 
         return FAILED(hr) ? failed("Detach", hr) : EXIT_SUCCESS;

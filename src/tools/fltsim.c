@@ -18,22 +18,21 @@ enum {
         EXIT_USAGE = 2,
 };
 
-static const char overview[] =
-        "Usage: fltsim COMMAND [OPTION...] ARGUMENTS\n"
-        "\n"
-        "Runs Windows minifilters on a Linux directory.\n"
-        "\n"
-        "  fltsim mount [OPTION...] SOURCE MOUNTPOINT [SOURCE MOUNTPOINT]...\n"
-        "      shows each SOURCE directory at its MOUNTPOINT, through the filters\n"
-        "  fltsim umount MOUNTPOINT\n"
-        "      ends a mount, also one that is busy or whose fltsim has died\n"
-        "  fltsim run [OPTION...] SOURCE -- COMMAND [ARGUMENT]...\n"
-        "      mounts SOURCE for as long as COMMAND runs in it, and returns its exit status\n"
-        "\n"
-        "  fltsim COMMAND --help   says more about a command\n"
-        "  fltsim --version        prints the version\n"
-        "\n"
-        "A first try: fltsim run --filter ./myfilter.so ~/data -- ls -l\n";
+static const char overview[] = "Usage: fltsim COMMAND [OPTION...] ARGUMENTS\n"
+                               "\n"
+                               "Runs Windows minifilters on a Linux directory.\n"
+                               "\n"
+                               "  fltsim mount [OPTION...] SOURCE MOUNTPOINT [SOURCE MOUNTPOINT]...\n"
+                               "      shows each SOURCE directory at its MOUNTPOINT, through the filters\n"
+                               "  fltsim umount MOUNTPOINT\n"
+                               "      ends a mount, also one that is busy or whose fltsim has died\n"
+                               "  fltsim run [OPTION...] SOURCE -- COMMAND [ARGUMENT]...\n"
+                               "      mounts SOURCE for as long as COMMAND runs in it, and returns its exit status\n"
+                               "\n"
+                               "  fltsim COMMAND --help   says more about a command\n"
+                               "  fltsim --version        prints the version\n"
+                               "\n"
+                               "A first try: fltsim run --filter ./myfilter.so ~/data -- ls -l\n";
 
 static const char mount_parameters[] = "SOURCE MOUNTPOINT [SOURCE MOUNTPOINT]...";
 static const char umount_parameters[] = "MOUNTPOINT";
@@ -81,7 +80,8 @@ bool fm_tool_options_check(const struct fm_tool_options *options, char **error)
 static int usage_error(const char *command, const char *parameters, const char *text)
 {
         fm_tool_complain("%s", text);
-        fprintf(stderr, "Usage: fltsim %s [OPTION...] %s\n\"fltsim %s --help\" tells more.\n", command, parameters, command);
+        fprintf(stderr, "Usage: fltsim %s [OPTION...] %s\n\"fltsim %s --help\" tells more.\n", command, parameters,
+                command);
         return EXIT_USAGE;
 }
 
@@ -93,7 +93,8 @@ static int parse(const char *command, const char *parameters, const char *summar
                 {"filter", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->filters,
                  "Load a filter: an .inf, a .conf, a .so, or the name of an installed one. May be repeated", "FILTER"},
                 {"log", 'l', 0, G_OPTION_ARG_FILENAME, &options->log, "Append the log to FILE", "FILE"},
-                {"log-level", 0, 0, G_OPTION_ARG_STRING, &options->log_level, "error, warning, info (default) or debug", "LEVEL"},
+                {"log-level", 0, 0, G_OPTION_ARG_STRING, &options->log_level, "error, warning, info (default) or debug",
+                 "LEVEL"},
                 {"verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "The same as --log-level debug", NULL},
                 {"allow-other", 0, 0, G_OPTION_ARG_NONE, &options->allow_other,
                  "Let other users in, by the permissions of the files (default for root)", NULL},
@@ -176,9 +177,10 @@ int main(int argc, char **argv)
         argv++;
 
         if (strcmp(command, "mount") == 0) {
-                status = parse(command, mount_parameters,
-                               "Shows each SOURCE directory at its MOUNTPOINT, through the filters. Returns when all is ready.",
-                               &options, &argc, &argv);
+                status = parse(
+                        command, mount_parameters,
+                        "Shows each SOURCE directory at its MOUNTPOINT, through the filters. Returns when all is ready.",
+                        &options, &argc, &argv);
                 if (status >= 0)
                         return status;
                 if (argc < 3 || argc % 2 == 0)
@@ -186,8 +188,8 @@ int main(int argc, char **argv)
                 return fm_tool_mount(&options, argv + 1);
         }
         if (strcmp(command, "umount") == 0 || strcmp(command, "unmount") == 0) {
-                status = parse("umount", umount_parameters, "Ends a mount, also one that is busy or whose fltsim has died.", &options,
-                               &argc, &argv);
+                status = parse("umount", umount_parameters,
+                               "Ends a mount, also one that is busy or whose fltsim has died.", &options, &argc, &argv);
                 if (status >= 0)
                         return status;
                 if (argc != 2)
@@ -195,10 +197,11 @@ int main(int argc, char **argv)
                 return fm_tool_umount(argv[1]);
         }
         if (strcmp(command, "run") == 0) {
-                status = parse(command, run_parameters,
-                               "Mounts SOURCE at a temporary place, runs COMMAND there, takes all down again, and returns\n"
-                               "COMMAND's exit status. The place is COMMAND's working directory and in $FLTSIM_MOUNT.",
-                               &options, &argc, &argv);
+                status = parse(
+                        command, run_parameters,
+                        "Mounts SOURCE at a temporary place, runs COMMAND there, takes all down again, and returns\n"
+                        "COMMAND's exit status. The place is COMMAND's working directory and in $FLTSIM_MOUNT.",
+                        &options, &argc, &argv);
                 if (status >= 0)
                         return status;
                 if (argc > 2 && strcmp(argv[2], "--") == 0)

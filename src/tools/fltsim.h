@@ -2,8 +2,9 @@
 /*
  * What the commands of fltsim share: the options, and the filter manager that they make of them.
  *
- * fm_manager_start() goes from checks to served mounts: port server (it has the lock), volumes, filters, mounts. If a step fails, those
- * before it are taken back and one line says why. fm_manager_stop() goes the other way, whatever is open or blocked.
+ * fm_manager_start() goes from checks to served mounts: port server (it has the lock), volumes, filters, mounts. If a
+ * step fails, those before it are taken back and one line says why. fm_manager_stop() goes the other way, whatever is
+ * open or blocked.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * fltsim mount and fltsim umount.
  *
- * In the background the process that was started waits until the other one says through a pipe how the start went: an empty
- * message is success, text is what went wrong. It ends without a message if it dies.
+ * In the background the process that was started waits until the other one says through a pipe how the start went: an
+ * empty message is success, text is what went wrong. It ends without a message if it dies.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,8 @@ static int wait_for_start(int fd, pid_t pid)
         if (text->len > 0)
                 fm_tool_complain("%s", text->str);
         else if (WIFSIGNALED(status))
-                fm_tool_complain("the start was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+                fm_tool_complain("the start was ended by signal %d (%s)", WTERMSIG(status),
+                                 strsignal(WTERMSIG(status)));
         else
                 fm_tool_complain("the start failed without a word");
         return EXIT_FAILURE;

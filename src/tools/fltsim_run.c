@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fltsim run: a mount for as long as one command runs. What comes after the command is certain whatever ended it: the mount goes,
- * the agent goes, the temporary directories go. If fltsim itself is killed, the kernel ends agent and command.
+ * fltsim run: a mount for as long as one command runs. What comes after the command is certain whatever ended it: the
+ * mount goes, the agent goes, the temporary directories go. If fltsim itself is killed, the kernel ends agent and
+ * command.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,7 +32,7 @@ enum {
 
 struct child {
         const char *what;
-        pid_t pid; /* 0: not running */
+        pid_t pid;  /* 0: not running */
         int status; /* of wait(2), once it has ended */
 };
 
@@ -52,7 +53,8 @@ static int make_directories(struct run *run, char **error)
         if (!g_mkdtemp_full(run->directory, 0711)) {
                 int r = -errno;
 
-                *error = g_strdup_printf("no temporary directory can be made in %s: %s", g_get_tmp_dir(), g_strerror(errno));
+                *error = g_strdup_printf("no temporary directory can be made in %s: %s", g_get_tmp_dir(),
+                                         g_strerror(errno));
                 g_clear_pointer(&run->directory, g_free);
                 return r;
         }
@@ -86,6 +88,7 @@ static void remove_directories(struct run *run)
         g_free(run->directory);
 }
 
+/* directory NULL: the agent, which stays where we are. */
 static G_NORETURN void become(struct run *run, char **argv, const char *directory)
 {
         sigset_t none;
@@ -103,6 +106,9 @@ static G_NORETURN void become(struct run *run, char **argv, const char *director
                         _exit(RUN_FAILED);
                 }
                 setenv("PWD", directory, 1);
+        } else {
+                /* What the command prints may be somebody's input. */
+                dup2(STDERR_FILENO, STDOUT_FILENO);
         }
         execvp(argv[0], argv);
         fm_tool_complain("%s can't be run: %s", argv[0], g_strerror(errno));
@@ -189,8 +195,10 @@ static int start_agent(struct run *run, const struct fm_tool_options *options, c
                 gint64 left = (until - g_get_monotonic_time()) / 1000;
 
                 if (left <= 0) {
-                        *error = g_strdup_printf("the agent \"%s\" has not connected to a port within %d seconds. Does it use a "
-                                                 "port that a filter has made?", options->agent, options->agent_timeout);
+                        *error = g_strdup_printf(
+                                "the agent \"%s\" has not connected to a port within %d seconds. Does it use a "
+                                "port that a filter has made?",
+                                options->agent, options->agent_timeout);
                         return -ETIMEDOUT;
                 }
                 poll(fds, 2, left);
@@ -202,11 +210,14 @@ static int start_agent(struct run *run, const struct fm_tool_options *options, c
                         return -EINTR;
                 }
                 if (run->agent.pid == 0) {
-                        *error = WIFSIGNALED(run->agent.status) ?
-                                g_strdup_printf("the agent \"%s\" was killed by signal %d before it had connected to a port",
-                                                options->agent, WTERMSIG(run->agent.status)) :
-                                g_strdup_printf("the agent \"%s\" ended with status %d before it had connected to a port",
-                                                options->agent, WEXITSTATUS(run->agent.status));
+                        *error =
+                                WIFSIGNALED(run->agent.status)
+                                        ? g_strdup_printf(
+                                                  "the agent \"%s\" was killed by signal %d before it had connected to a port",
+                                                  options->agent, WTERMSIG(run->agent.status))
+                                        : g_strdup_printf(
+                                                  "the agent \"%s\" ended with status %d before it had connected to a port",
+                                                  options->agent, WEXITSTATUS(run->agent.status));
                         return -ECHILD;
                 }
         }

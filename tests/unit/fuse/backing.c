@@ -194,8 +194,8 @@ static void *wait_for_lock(void *data)
         struct waiting *waiting = data;
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-        waiting->result = waiting->whole_file ? fm_backing_flock(waiting->file, LOCK_EX, &waiting->cancel) :
-                                                fm_backing_setlk(waiting->file, 2, 2, &lock, true, &waiting->cancel);
+        waiting->result = waiting->whole_file ? fm_backing_flock(waiting->file, LOCK_EX, &waiting->cancel)
+                                              : fm_backing_setlk(waiting->file, 2, 2, &lock, true, &waiting->cancel);
         atomic_store(&waiting->over, true);
         return NULL;
 }

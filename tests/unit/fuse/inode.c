@@ -87,8 +87,9 @@ static void test_no_escape(struct scratch *scratch, gconstpointer data)
         g_assert_cmpint(symlink("/etc", out), ==, 0);
         for (i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_assert_cmpint(fm_inode_lookup(scratch->session->root, names[i], &inode, NULL), ==, -EINVAL);
-                g_assert_cmpint(fm_backing_create(NULL, scratch->session->root, names[i], 0600, O_RDWR, &file, NULL,
-                                                  NULL), ==, -EINVAL);
+                g_assert_cmpint(
+                        fm_backing_create(NULL, scratch->session->root, names[i], 0600, O_RDWR, &file, NULL, NULL), ==,
+                        -EINVAL);
         }
         g_assert_cmpint(fm_backing_resolve(scratch->session, "/d/../d/f", &parent, &name), ==, -EINVAL);
         g_assert_cmpint(fm_backing_resolve(scratch->session, "/out/passwd", &parent, &name), ==, -ELOOP);

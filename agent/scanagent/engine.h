@@ -13,6 +13,7 @@
 
 /* As in the filter's protocol. */
 enum fm_verdict {
+        FM_VERDICT_NONE = 0, /* in the log only: no answer was given */
         FM_VERDICT_CLEAN = 1,
         FM_VERDICT_INFECTED = 2,
         FM_VERDICT_ERROR = 3,

@@ -69,6 +69,8 @@ static void append_time(GString *out, gint64 time)
 static const char *verdict_name(enum fm_verdict verdict)
 {
         switch (verdict) {
+        case FM_VERDICT_NONE:
+                return "unanswered";
         case FM_VERDICT_CLEAN:
                 return "clean";
         case FM_VERDICT_INFECTED:

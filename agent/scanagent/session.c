@@ -248,11 +248,13 @@ static void handle(struct fm_session *session, struct fm_engines_worker **worker
 
         if (options->crash_after != 0 && number >= options->crash_after)
                 kill(getpid(), SIGKILL);
-        if (options->mute)
-                return;
         if (!message_is_valid(message, bytes)) {
                 message->request.Section = 0;
                 answer(session, message, FM_VERDICT_ERROR, nothing);
+        } else if (options->mute) {
+                g_autofree char *process = process_name(message->request.ProcessId);
+
+                log_verdict(options, &message->request, process, FM_VERDICT_NONE, nothing, 0);
         } else if (options->allow_all) {
                 if (options->delay != 0)
                         g_usleep(options->delay * 1000ul);

@@ -91,12 +91,13 @@ static NTSTATUS OaOpenSection(_In_ POA_QUESTION Question, _In_ POA_CONNECTION Co
         return Status;
 }
 
+/* As the agent would close it: it is no error if the agent's end has done so already. */
 static VOID OaTakeBackHandle(_In_ POA_CONNECTION Connection, _In_ POA_SECTION Section)
 {
         KAPC_STATE ApcState;
 
         KeStackAttachProcess((PRKPROCESS)Connection->Process, &ApcState);
-        ZwClose(Section->Handle);
+        ObCloseHandle(Section->Handle, UserMode);
         KeUnstackDetachProcess(&ApcState);
 }
 

@@ -51,11 +51,11 @@ int fm_port_handle_get_channel(struct fm_port_handle *connection)
                 pthread_mutex_unlock(&connection->lock);
                 return -EPIPE;
         }
-        if (connection->channels_of != getpid()) {
+        if (connection->channels_of != fm_w32_generation()) {
                 for (guint i = 0; i < connection->channels->len; i++)
                         close(g_array_index(connection->channels, int, i));
                 g_array_set_size(connection->channels, 0);
-                connection->channels_of = getpid();
+                connection->channels_of = fm_w32_generation();
         }
         if (connection->channels->len > 0) {
                 fd = g_array_index(connection->channels, int, connection->channels->len - 1);
@@ -69,7 +69,7 @@ void fm_port_handle_put_channel(struct fm_port_handle *connection, int channel, 
 {
         pthread_mutex_lock(&connection->lock);
         keep = keep && !connection->disconnected && connection->channels->len < IDLE_MAX &&
-               connection->channels_of == getpid();
+               connection->channels_of == fm_w32_generation();
         if (keep)
                 g_array_append_val(connection->channels, channel);
         pthread_mutex_unlock(&connection->lock);

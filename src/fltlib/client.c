@@ -132,29 +132,18 @@ void fm_client_frame_clear(struct fm_client_frame *frame)
         frame->descriptor_count = 0;
 }
 
-int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_client_frame *ret)
+union control {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(FM_FRAME_DESCRIPTORS_MAX * sizeof(int))];
+};
+
+/* What recvmsg() has brought: length is its result. */
+static int decode(struct msghdr *message, ssize_t length, struct fm_client_frame *ret)
 {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(FM_FRAME_DESCRIPTORS_MAX * sizeof(int))];
-        } control;
-        struct iovec vector = { buffer, size };
-        struct msghdr message = {
-                .msg_iov = &vector,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control.bytes),
-        };
-        ssize_t length;
         int r;
 
         ret->descriptor_count = 0;
-        do
-                length = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
-        while (length < 0 && errno == EINTR);
-        if (length < 0)
-                return errno == ECONNRESET ? -EPIPE : -errno;
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
                 size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
                 if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -164,13 +153,73 @@ int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_cl
         }
         if (length == 0)
                 r = -EPIPE; /* frames are never empty */
-        else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        else if (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 r = -EPROTO;
         else
-                r = fm_frame_decode(buffer, (size_t)length, ret->descriptor_count, &ret->frame);
+                r = fm_frame_decode(message->msg_iov->iov_base, (size_t)length, ret->descriptor_count,
+                                    &ret->frame);
         if (r == 0 && ret->frame.type == FM_FRAME_GOODBYE)
                 r = -EPIPE;
         if (r < 0)
                 fm_client_frame_clear(ret);
         return r;
+}
+
+int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_client_frame *ret)
+{
+        union control control;
+        struct iovec vector = { buffer, size };
+        struct msghdr message = {
+                .msg_iov = &vector,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control.bytes),
+        };
+        ssize_t length;
+
+        ret->descriptor_count = 0;
+        do
+                length = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
+        while (length < 0 && errno == EINTR);
+        if (length < 0)
+                return errno == ECONNRESET ? -EPIPE : -errno;
+        return decode(&message, length, ret);
+}
+
+int fm_client_drain(int fd, void (*handle)(void *context, struct fm_client_frame *frame), void *context)
+{
+        enum { BATCH = 16, ROOM = 1024 };
+        uint8_t buffers[BATCH][ROOM];
+        union control controls[BATCH];
+        struct iovec vectors[BATCH];
+        int total = 0, n, r = 0;
+
+        do {
+                struct mmsghdr messages[BATCH];
+
+                memset(messages, 0, sizeof(messages));
+                for (unsigned i = 0; i < BATCH; i++) {
+                        vectors[i] = (struct iovec){ buffers[i], ROOM };
+                        messages[i].msg_hdr.msg_iov = &vectors[i];
+                        messages[i].msg_hdr.msg_iovlen = 1;
+                        messages[i].msg_hdr.msg_control = &controls[i];
+                        messages[i].msg_hdr.msg_controllen = sizeof(controls[i].bytes);
+                }
+                do
+                        n = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+                while (n < 0 && errno == EINTR);
+                if (n < 0)
+                        return errno == EAGAIN ? total : errno == ECONNRESET ? -EPIPE : -errno;
+                for (int i = 0; i < n; i++) {
+                        struct fm_client_frame frame;
+                        int error = decode(&messages[i].msg_hdr, messages[i].msg_len, &frame);
+
+                        if (error == 0)
+                                handle(context, &frame);
+                        else
+                                r = error;
+                }
+                total += n;
+        } while (n == BATCH && r == 0);
+        return r < 0 ? r : total;
 }

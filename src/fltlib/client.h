@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets to the filter manager, frame by frame. Errors are negative errno; nothing here waits longer than the
- * server takes, and nothing raises SIGPIPE.
+ * Sockets to the filter manager, frame by frame. Errors are negative errno; nothing here waits longer than
+ * the server takes, and nothing raises SIGPIPE.
  */
 #pragma once
 
@@ -16,7 +16,10 @@ struct fm_client_frame {
         unsigned descriptor_count;
 };
 
-/* A new socket on which HELLO was sent: the next frame may follow at once. -ENOENT: no filter manager is there. */
+/*
+ * A new socket on which HELLO was sent: the next frame may follow at once. -ENOENT: no filter manager is
+ * there.
+ */
 int fm_client_open(void);
 /* The answer to HELLO, which comes before any other. */
 int fm_client_welcome(int fd);
@@ -25,6 +28,11 @@ int fm_client_welcome(int fd);
 int fm_client_send(int fd, const struct fm_frame *frame, int descriptor);
 /* One frame; -EPIPE: the server has closed; -EAGAIN with flags MSG_DONTWAIT. GOODBYE is -EPIPE too. */
 int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_client_frame *ret);
-/* The one descriptor of the frame, now the caller's; -1 if there is none left. */
+/*
+ * All small frames that are there now, with a system call for many of them; handle() owns each frame's
+ * descriptors. How many, or a negative errno as above (never -EAGAIN).
+ */
+int fm_client_drain(int fd, void (*handle)(void *context, struct fm_client_frame *frame), void *context);
+/* A descriptor of the frame, the next one that is not taken, now the caller's; -1 if there is none left. */
 int fm_client_take_descriptor(struct fm_client_frame *frame);
 void fm_client_frame_clear(struct fm_client_frame *frame);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define HEADER_SIZE ((DWORD)sizeof(FILTER_MESSAGE_HEADER))
-#define EDGES_MAX   16 /* unread doorbells until they are read in one go */
+#define UNREAD_MAX  16 /* offers, and so doorbells at most, until they are read in one go */
 #define FRAME_ROOM  1024 /* for what the server sends on this socket: DOORBELL, GOODBYE */
 
 static bool is_disconnected_locked(struct fm_port_handle *connection)
@@ -32,6 +32,12 @@ bool fm_port_handle_is_disconnected(struct fm_port_handle *connection)
         disconnected = is_disconnected_locked(connection);
         pthread_mutex_unlock(&connection->lock);
         return disconnected;
+}
+
+/* The ring counts a parent and its forked child as two. */
+static bool is_armed_locked(struct fm_port_handle *connection)
+{
+        return connection->armed && connection->armed_of == fm_w32_generation();
 }
 
 void fm_port_handle_poke(struct fm_port_handle *connection, uint32_t flags)
@@ -69,7 +75,8 @@ void fm_port_handle_accept_given(struct fm_port_handle *connection, struct fm_cl
 }
 
 /* Takes the receive out of the queue and ends it. */
-static void complete_locked(struct fm_port_handle *connection, struct fm_receive *receive, NTSTATUS status, DWORD bytes)
+static void complete_locked(struct fm_port_handle *connection, struct fm_receive *receive, NTSTATUS status,
+                            DWORD bytes)
 {
         g_queue_remove(&connection->pending, receive);
         if (!receive->overlapped) {
@@ -83,8 +90,8 @@ static void complete_locked(struct fm_port_handle *connection, struct fm_receive
 }
 
 /* The same for one whose thread may be asleep. */
-static void complete_other_locked(struct fm_port_handle *connection, struct fm_receive *receive, NTSTATUS status,
-                                  DWORD bytes)
+static void complete_other_locked(struct fm_port_handle *connection, struct fm_receive *receive,
+                                  NTSTATUS status, DWORD bytes)
 {
         bool sleeps = !receive->overlapped;
 
@@ -108,8 +115,10 @@ static void disconnect_locked(struct fm_port_handle *connection)
         shutdown(connection->io.fd, SHUT_RD);
 }
 
-static void handle_doorbell(struct fm_port_handle *connection, struct fm_client_frame *frame)
+static void handle_doorbell(void *context, struct fm_client_frame *frame)
 {
+        struct fm_port_handle *connection = context;
+
         if (frame->frame.type == FM_FRAME_DOORBELL && frame->frame.doorbell.given_count) {
                 uint32_t count = frame->frame.doorbell.given_count;
 
@@ -121,29 +130,24 @@ static void handle_doorbell(struct fm_port_handle *connection, struct fm_client_
 }
 
 /* Reads what is there without waiting. Returns how many frames; the end of the connection is noted. */
-static unsigned drain_locked(struct fm_port_handle *connection)
+static int drain_locked(struct fm_port_handle *connection)
 {
-        uint8_t buffer[FRAME_ROOM];
-        struct fm_client_frame frame;
-        unsigned count = 0;
-        int r;
+        int count;
 
-        connection->edges = 0;
+        connection->drained = connection->newest;
         if (connection->disconnected)
                 return 0;
-        while ((r = fm_client_receive(connection->io.fd, buffer, sizeof(buffer), MSG_DONTWAIT, &frame)) == 0) {
-                handle_doorbell(connection, &frame);
-                count++;
-        }
-        if (r != -EAGAIN)
-                disconnect_locked(connection);
-        return count;
+        count = fm_client_drain(connection->io.fd, handle_doorbell, connection);
+        if (count >= 0)
+                return count;
+        disconnect_locked(connection);
+        return 0;
 }
 
 /* A doorbell that was read here may have been meant for a thread that sleeps. */
 static void pass_on_locked(struct fm_port_handle *connection)
 {
-        unsigned own = connection->armed;
+        unsigned own = is_armed_locked(connection);
         struct fm_taken unused;
 
         if (!connection->disconnected && atomic_load(&connection->ring.header->armed) > own &&
@@ -151,7 +155,10 @@ static void pass_on_locked(struct fm_port_handle *connection)
                 fm_port_handle_poke(connection, FM_POKE_DOORBELL);
 }
 
-/* Descriptors arrive in front of the message that speaks of them, but perhaps on another thread's stack just now. */
+/*
+ * Descriptors arrive in front of the message that speaks of them, but perhaps on another thread's stack just
+ * now.
+ */
 static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t needed)
 {
         uint64_t deadline = fm_w32_now() + 1000000000u;
@@ -170,7 +177,8 @@ static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t
         }
 }
 
-static struct fm_receive *choose_locked(struct fm_port_handle *connection, struct fm_receive *self, DWORD size)
+static struct fm_receive *choose_locked(struct fm_port_handle *connection, struct fm_receive *self,
+                                        DWORD size)
 {
         struct fm_receive *other = NULL;
 
@@ -198,10 +206,10 @@ static void end_locked(struct fm_port_handle *connection, struct fm_receive *sel
 }
 
 /*
- * Serves the queue. self: the calling thread's own receive, or NULL. Stops when the queue or the ring has nothing
- * more, or self is done: what is left has doorbells of its own.
+ * Looks at the ring for the queue. self: the calling thread's own receive, or NULL. Stops when the queue or the ring has
+ * nothing more, or self is done: what is left has doorbells of its own.
  */
-static void serve_locked(struct fm_port_handle *connection, struct fm_receive *self)
+static void look_locked(struct fm_port_handle *connection, struct fm_receive *self)
 {
         bool wants_poke = false;
 
@@ -218,8 +226,8 @@ static void serve_locked(struct fm_port_handle *connection, struct fm_receive *s
                 r = fm_take_fitting(&connection->ring, largest - HEADER_SIZE, connection->reported, &taken);
                 if (r == -EMSGSIZE) {
                         connection->reported = taken.ticket;
-                        end_locked(connection, self, g_queue_peek_head(&connection->pending), STATUS_BUFFER_TOO_SMALL,
-                                   HEADER_SIZE + taken.length);
+                        end_locked(connection, self, g_queue_peek_head(&connection->pending),
+                                   STATUS_BUFFER_TOO_SMALL, HEADER_SIZE + taken.length);
                         continue;
                 }
                 if (r == -EAGAIN)
@@ -237,6 +245,7 @@ static void serve_locked(struct fm_port_handle *connection, struct fm_receive *s
                 }
                 if (fm_ring_take_finish(&connection->ring, &taken, receive->buffer + 1, &wants_poke) < 0)
                         continue;
+                connection->newest = MAX(connection->newest, taken.ticket);
                 receive->buffer->ReplyLength = taken.reply_length;
                 receive->buffer->MessageId = taken.message_id;
                 end_locked(connection, self, receive, STATUS_SUCCESS, HEADER_SIZE + taken.length);
@@ -245,7 +254,24 @@ static void serve_locked(struct fm_port_handle *connection, struct fm_receive *s
                 fm_port_handle_poke(connection, FM_POKE_SLOTS);
 }
 
-NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer, DWORD size, DWORD *bytes)
+/*
+ * Serves the queue. Those who wait in epoll wait for edges and leave the doorbells in the socket, which is a system
+ * call less a message; but what does not fit into a full socket makes no edge. So they are read before there can be
+ * many, and because that may take away somebody's doorbell, the ring is looked at again.
+ */
+static void serve_locked(struct fm_port_handle *connection, struct fm_receive *self)
+{
+        look_locked(connection, self);
+        while (is_armed_locked(connection) && !connection->level &&
+               connection->newest - connection->drained >= UNREAD_MAX) {
+                drain_locked(connection);
+                look_locked(connection, self && self->done ? NULL : self);
+                pass_on_locked(connection);
+        }
+}
+
+NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer, DWORD size,
+                                DWORD *bytes)
 {
         struct fm_receive self = { .buffer = buffer, .size = size, .thread = GetCurrentThreadId() };
         uint8_t room[FRAME_ROOM];
@@ -291,8 +317,8 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
         return self.status;
 }
 
-HRESULT fm_port_handle_start_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer, DWORD size,
-                                    LPOVERLAPPED overlapped)
+HRESULT fm_port_handle_start_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer,
+                                     DWORD size, LPOVERLAPPED overlapped)
 {
         struct fm_receive *receive;
         struct fm_w32_event *event;
@@ -322,8 +348,8 @@ HRESULT fm_port_handle_start_receive(struct fm_port_handle *connection, PFILTER_
         return HRESULT_FROM_WIN32(ERROR_IO_PENDING);
 }
 
-NTSTATUS fm_port_handle_try_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer, DWORD size,
-                                   DWORD *bytes)
+NTSTATUS fm_port_handle_try_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer,
+                                    DWORD size, DWORD *bytes)
 {
         struct fm_receive self = { .buffer = buffer, .size = size, .thread = GetCurrentThreadId() };
 
@@ -338,7 +364,7 @@ NTSTATUS fm_port_handle_try_receive(struct fm_port_handle *connection, PFILTER_M
         serve_locked(connection, &self);
         if (!self.done) {
                 /* Only now are the doorbells read: until then the descriptor stays readable. */
-                unsigned drained = drain_locked(connection);
+                int drained = drain_locked(connection);
 
                 serve_locked(connection, &self);
                 if (drained && !self.done)
@@ -356,8 +382,9 @@ static void watched(struct fm_w32_io *io)
         struct fm_port_handle *connection = (struct fm_port_handle *)io;
 
         pthread_mutex_lock(&connection->lock);
-        if (!connection->armed) {
+        if (!is_armed_locked(connection)) {
                 connection->armed = true;
+                connection->armed_of = fm_w32_generation();
                 fm_ring_arm(&connection->ring);
         }
         pthread_mutex_unlock(&connection->lock);
@@ -366,19 +393,25 @@ static void watched(struct fm_w32_io *io)
 void fm_port_handle_watch(struct fm_port_handle *connection)
 {
         watched(&connection->io);
+        pthread_mutex_lock(&connection->lock);
+        connection->level = true;
+        pthread_mutex_unlock(&connection->lock);
         fm_port_handle_poke(connection, FM_POKE_DOORBELL);
 }
 
 static void pump(struct fm_w32_io *io, uint32_t events)
 {
         struct fm_port_handle *connection = (struct fm_port_handle *)io;
+        uint64_t newest;
 
         pthread_mutex_lock(&connection->lock);
+        newest = connection->newest;
         serve_locked(connection, NULL);
-        /* Each edge is a doorbell in the socket. They are read now and then only, which is a system call less a message. */
-        if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR) || (events && ++connection->edges >= EDGES_MAX)) {
+        /* An edge for nothing: there may be any number of doorbells of senders who have left. */
+        if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR) ||
+            (events && !connection->level && newest == connection->newest)) {
                 if (drain_locked(connection) > 0) {
-                        serve_locked(connection, NULL);
+                        look_locked(connection, NULL);
                         pass_on_locked(connection);
                 }
         }
@@ -397,7 +430,8 @@ static unsigned cancel(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool own_o
                 struct fm_receive *receive = l->data;
 
                 next = l->next;
-                if ((overlapped && receive->overlapped != overlapped) || (own_only && receive->thread != thread))
+                if ((overlapped && receive->overlapped != overlapped) ||
+                    (own_only && receive->thread != thread))
                         continue;
                 complete_other_locked(connection, receive, STATUS_CANCELLED, 0);
                 count++;
@@ -409,8 +443,8 @@ static unsigned cancel(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool own_o
 static const struct fm_w32_io_ops io_ops = { .watched = watched, .pump = pump, .cancel = cancel };
 
 /*
- * The last handle of this process is gone. Other processes may have inherited the connection, so the socket is not
- * shut down: this process' descriptor of it is replaced by one of a socket that has ended.
+ * The last handle of this process is gone. Other processes may have inherited the connection, so the socket
+ * is not shut down: this process' descriptor of it is replaced by one of a socket that has ended.
  */
 static void connection_close(struct fm_w32_object *object)
 {
@@ -421,7 +455,7 @@ static void connection_close(struct fm_w32_object *object)
         fm_w32_io_unwatch(&connection->io);
         pthread_mutex_lock(&connection->lock);
         connection->disconnected = true;
-        if (connection->armed)
+        if (is_armed_locked(connection))
                 fm_ring_disarm(&connection->ring);
         connection->armed = false;
         while ((receive = g_queue_peek_head(&connection->pending)))
@@ -457,7 +491,8 @@ const struct fm_w32_type fm_port_handle_type = {
         .ready = fm_w32_io_ready,
 };
 
-struct fm_port_handle *fm_port_handle_new(int fd, const struct fm_ring *ring, const uint8_t *token, DWORD options)
+struct fm_port_handle *fm_port_handle_new(int fd, const struct fm_ring *ring, const uint8_t *token,
+                                          DWORD options)
 {
         struct fm_port_handle *connection = g_new0(struct fm_port_handle, 1);
 
@@ -469,6 +504,6 @@ struct fm_port_handle *fm_port_handle_new(int fd, const struct fm_ring *ring, co
         pthread_mutex_init(&connection->lock, NULL);
         g_queue_init(&connection->pending);
         connection->channels = g_array_new(FALSE, FALSE, sizeof(int));
-        connection->channels_of = getpid();
+        connection->channels_of = fm_w32_generation();
         return connection;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The management half of fltUser.h. A Find handle holds the list as it was at First; each call gives one entry,
- * and one that does not fit is given again.
+ * The management half of fltUser.h. A Find handle holds the list as it was at First; each call gives one
+ * entry, and one that does not fit is given again.
  */
 #include "fltlib/manage.h"
 
-#include "nt/crt.h"
 #include "win32/object.h"
 
 #include <string.h>
@@ -30,7 +29,7 @@ static void managed_destroy(struct fm_w32_object *object)
 
         g_clear_pointer(&managed->entries, g_ptr_array_unref);
         for (unsigned i = 0; i < G_N_ELEMENTS(managed->names); i++)
-                free(managed->names[i]);
+                g_free(managed->names[i]);
         pthread_mutex_destroy(&managed->lock);
         g_free(managed);
 }
@@ -40,7 +39,8 @@ static const struct fm_w32_type instance_type = { .name = "Instance", .destroy =
 static const struct fm_w32_type filter_find_type = { .name = "FilterFind", .destroy = managed_destroy };
 static const struct fm_w32_type volume_find_type = { .name = "VolumeFind", .destroy = managed_destroy };
 static const struct fm_w32_type instance_find_type = { .name = "InstanceFind", .destroy = managed_destroy };
-static const struct fm_w32_type volume_instance_find_type = { .name = "VolumeInstanceFind", .destroy = managed_destroy };
+static const struct fm_w32_type volume_instance_find_type = {.name = "VolumeInstanceFind",
+                                                             .destroy = managed_destroy};
 
 static DWORD last_class(enum fm_manage_op op)
 {
@@ -57,7 +57,7 @@ static DWORD last_class(enum fm_manage_op op)
 
 static WCHAR *copy_name(LPCWSTR name)
 {
-        return name ? fm_wcsdup(name) : NULL;
+        return name ? g_memdup2(name, ((size_t)lstrlenW(name) + 1) * sizeof(WCHAR)) : NULL;
 }
 
 static struct fm_managed *managed_new(const struct fm_w32_type *type, const struct fm_request *request)
@@ -85,7 +85,8 @@ static HRESULT give_entry(GBytes *entry, void *buffer, DWORD size, LPDWORD bytes
         return S_OK;
 }
 
-static HRESULT find_next(struct fm_managed *managed, DWORD class, void *buffer, DWORD size, LPDWORD bytes_returned)
+static HRESULT find_next(struct fm_managed *managed, DWORD class, void *buffer, DWORD size,
+                         LPDWORD bytes_returned)
 {
         HRESULT hr = S_OK;
 
@@ -108,8 +109,8 @@ static HRESULT find_next(struct fm_managed *managed, DWORD class, void *buffer, 
         return hr;
 }
 
-static HRESULT find_first(const struct fm_w32_type *type, const struct fm_request *request, DWORD class, void *buffer,
-                          DWORD size, LPDWORD bytes_returned, HANDLE *handle)
+static HRESULT find_first(const struct fm_w32_type *type, const struct fm_request *request, DWORD class,
+                          void *buffer, DWORD size, LPDWORD bytes_returned, HANDLE *handle)
 {
         struct fm_managed *managed;
         HRESULT hr;
@@ -130,8 +131,8 @@ static HRESULT find_first(const struct fm_w32_type *type, const struct fm_reques
         return hr;
 }
 
-static HRESULT find_next_of_handle(HANDLE handle, const struct fm_w32_type *type, DWORD class, void *buffer, DWORD size,
-                                   LPDWORD bytes_returned)
+static HRESULT find_next_of_handle(HANDLE handle, const struct fm_w32_type *type, DWORD class, void *buffer,
+                                   DWORD size, LPDWORD bytes_returned)
 {
         struct fm_managed *managed = fm_w32_handle_ref(handle, type);
         HRESULT hr;
@@ -154,7 +155,8 @@ static HRESULT close_handle(HANDLE handle, const struct fm_w32_type *type)
         return S_OK;
 }
 
-static HRESULT query(const struct fm_request *request, DWORD class, void *buffer, DWORD size, LPDWORD bytes_returned)
+static HRESULT query(const struct fm_request *request, DWORD class, void *buffer, DWORD size,
+                     LPDWORD bytes_returned)
 {
         struct fm_request with_class = *request;
         g_autoptr(GPtrArray) entries = NULL;
@@ -191,8 +193,8 @@ static HRESULT create(const struct fm_w32_type *type, const struct fm_request *r
         return HRESULT_FROM_WIN32(ERROR_NO_SYSTEM_RESOURCES);
 }
 
-static HRESULT information_of_handle(HANDLE handle, const struct fm_w32_type *type, DWORD class, void *buffer, DWORD size,
-                                     LPDWORD bytes_returned)
+static HRESULT information_of_handle(HANDLE handle, const struct fm_w32_type *type, DWORD class, void *buffer,
+                                     DWORD size, LPDWORD bytes_returned)
 {
         struct fm_managed *managed = fm_w32_handle_ref(handle, type);
         HRESULT hr;
@@ -236,23 +238,24 @@ HRESULT WINAPI FilterClose(HFILTER hFilter)
         return close_handle(hFilter, &filter_type);
 }
 
-HRESULT WINAPI FilterGetInformation(HFILTER hFilter, FILTER_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
-                                    DWORD dwBufferSize, LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterGetInformation(HFILTER hFilter, FILTER_INFORMATION_CLASS dwInformationClass,
+                                    LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned)
 {
-        return information_of_handle(hFilter, &filter_type, dwInformationClass, lpBuffer, dwBufferSize, lpBytesReturned);
+        return information_of_handle(hFilter, &filter_type, dwInformationClass, lpBuffer, dwBufferSize,
+                                     lpBytesReturned);
 }
 
-HRESULT WINAPI FilterFindFirst(FILTER_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer, DWORD dwBufferSize,
-                               LPDWORD lpBytesReturned, LPHANDLE lpFilterFind)
+HRESULT WINAPI FilterFindFirst(FILTER_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
+                               DWORD dwBufferSize, LPDWORD lpBytesReturned, LPHANDLE lpFilterFind)
 {
         struct fm_request request = { .op = FM_MANAGE_LIST_FILTERS };
 
-        return find_first(&filter_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize, lpBytesReturned,
-                          lpFilterFind);
+        return find_first(&filter_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize,
+                          lpBytesReturned, lpFilterFind);
 }
 
-HRESULT WINAPI FilterFindNext(HANDLE hFilterFind, FILTER_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
-                              DWORD dwBufferSize, LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterFindNext(HANDLE hFilterFind, FILTER_INFORMATION_CLASS dwInformationClass,
+                              LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned)
 {
         return find_next_of_handle(hFilterFind, &filter_find_type, dwInformationClass, lpBuffer, dwBufferSize,
                                    lpBytesReturned);
@@ -301,8 +304,8 @@ HRESULT WINAPI FilterAttachAtAltitude(LPCWSTR lpFilterName, LPCWSTR lpVolumeName
 HRESULT WINAPI FilterAttach(LPCWSTR lpFilterName, LPCWSTR lpVolumeName, LPCWSTR lpInstanceName,
                             DWORD dwCreatedInstanceNameLength, LPWSTR lpCreatedInstanceName)
 {
-        return FilterAttachAtAltitude(lpFilterName, lpVolumeName, NULL, lpInstanceName, dwCreatedInstanceNameLength,
-                                      lpCreatedInstanceName);
+        return FilterAttachAtAltitude(lpFilterName, lpVolumeName, NULL, lpInstanceName,
+                                      dwCreatedInstanceNameLength, lpCreatedInstanceName);
 }
 
 HRESULT WINAPI FilterDetach(LPCWSTR lpFilterName, LPCWSTR lpVolumeName, LPCWSTR lpInstanceName)
@@ -328,7 +331,8 @@ HRESULT WINAPI FilterInstanceCreate(LPCWSTR lpFilterName, LPCWSTR lpVolumeName, 
                 .instance = lpInstanceName,
         };
 
-        return hInstance && lpFilterName && lpVolumeName ? create(&instance_type, &request, hInstance) : INVALID;
+        return hInstance && lpFilterName && lpVolumeName ? create(&instance_type, &request, hInstance)
+                                                         : INVALID;
 }
 
 HRESULT WINAPI FilterInstanceClose(HFILTER_INSTANCE hInstance)
@@ -336,8 +340,9 @@ HRESULT WINAPI FilterInstanceClose(HFILTER_INSTANCE hInstance)
         return close_handle(hInstance, &instance_type);
 }
 
-HRESULT WINAPI FilterInstanceGetInformation(HFILTER_INSTANCE hInstance, INSTANCE_INFORMATION_CLASS dwInformationClass,
-                                            LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterInstanceGetInformation(HFILTER_INSTANCE hInstance,
+                                            INSTANCE_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
+                                            DWORD dwBufferSize, LPDWORD lpBytesReturned)
 {
         return information_of_handle(hInstance, &instance_type, dwInformationClass, lpBuffer, dwBufferSize,
                                      lpBytesReturned);
@@ -349,15 +354,17 @@ HRESULT WINAPI FilterInstanceFindFirst(LPCWSTR lpFilterName, INSTANCE_INFORMATIO
 {
         struct fm_request request = { .op = FM_MANAGE_LIST_INSTANCES, .filter = lpFilterName };
 
-        return lpFilterName ? find_first(&instance_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize,
-                                         lpBytesReturned, lpFilterInstanceFind) : INVALID;
+        return lpFilterName ? find_first(&instance_find_type, &request, dwInformationClass, lpBuffer,
+                                         dwBufferSize, lpBytesReturned, lpFilterInstanceFind)
+                            : INVALID;
 }
 
-HRESULT WINAPI FilterInstanceFindNext(HANDLE hFilterInstanceFind, INSTANCE_INFORMATION_CLASS dwInformationClass,
-                                      LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterInstanceFindNext(HANDLE hFilterInstanceFind,
+                                      INSTANCE_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
+                                      DWORD dwBufferSize, LPDWORD lpBytesReturned)
 {
-        return find_next_of_handle(hFilterInstanceFind, &instance_find_type, dwInformationClass, lpBuffer, dwBufferSize,
-                                   lpBytesReturned);
+        return find_next_of_handle(hFilterInstanceFind, &instance_find_type, dwInformationClass, lpBuffer,
+                                   dwBufferSize, lpBytesReturned);
 }
 
 HRESULT WINAPI FilterInstanceFindClose(HANDLE hFilterInstanceFind)
@@ -372,8 +379,8 @@ HRESULT WINAPI FilterVolumeFindFirst(FILTER_VOLUME_INFORMATION_CLASS dwInformati
 {
         struct fm_request request = { .op = FM_MANAGE_LIST_VOLUMES };
 
-        return find_first(&volume_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize, lpBytesReturned,
-                          lpVolumeFind);
+        return find_first(&volume_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize,
+                          lpBytesReturned, lpVolumeFind);
 }
 
 HRESULT WINAPI FilterVolumeFindNext(HANDLE hVolumeFind, FILTER_VOLUME_INFORMATION_CLASS dwInformationClass,
@@ -388,21 +395,24 @@ HRESULT WINAPI FilterVolumeFindClose(HANDLE hVolumeFind)
         return close_handle(hVolumeFind, &volume_find_type);
 }
 
-HRESULT WINAPI FilterVolumeInstanceFindFirst(LPCWSTR lpVolumeName, INSTANCE_INFORMATION_CLASS dwInformationClass,
-                                             LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned,
+HRESULT WINAPI FilterVolumeInstanceFindFirst(LPCWSTR lpVolumeName,
+                                             INSTANCE_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
+                                             DWORD dwBufferSize, LPDWORD lpBytesReturned,
                                              LPHANDLE lpVolumeInstanceFind)
 {
         struct fm_request request = { .op = FM_MANAGE_LIST_VOLUME_INSTANCES, .volume = lpVolumeName };
 
-        return lpVolumeName ? find_first(&volume_instance_find_type, &request, dwInformationClass, lpBuffer, dwBufferSize,
-                                         lpBytesReturned, lpVolumeInstanceFind) : INVALID;
+        return lpVolumeName ? find_first(&volume_instance_find_type, &request, dwInformationClass, lpBuffer,
+                                         dwBufferSize, lpBytesReturned, lpVolumeInstanceFind)
+                            : INVALID;
 }
 
-HRESULT WINAPI FilterVolumeInstanceFindNext(HANDLE hVolumeInstanceFind, INSTANCE_INFORMATION_CLASS dwInformationClass,
-                                            LPVOID lpBuffer, DWORD dwBufferSize, LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterVolumeInstanceFindNext(HANDLE hVolumeInstanceFind,
+                                            INSTANCE_INFORMATION_CLASS dwInformationClass, LPVOID lpBuffer,
+                                            DWORD dwBufferSize, LPDWORD lpBytesReturned)
 {
-        return find_next_of_handle(hVolumeInstanceFind, &volume_instance_find_type, dwInformationClass, lpBuffer,
-                                   dwBufferSize, lpBytesReturned);
+        return find_next_of_handle(hVolumeInstanceFind, &volume_instance_find_type, dwInformationClass,
+                                   lpBuffer, dwBufferSize, lpBytesReturned);
 }
 
 HRESULT WINAPI FilterVolumeInstanceFindClose(HANDLE hVolumeInstanceFind)

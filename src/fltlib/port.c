@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The functions of fltUser.h that deal with ports. Errors of the transport become HRESULTs here and nowhere below. */
+/*
+ * The functions of fltUser.h that deal with ports. Errors of the transport become HRESULTs here and nowhere
+ * below.
+ */
 #include "fltlib/client.h"
 #include "fltlib/handle.h"
 #include "fltlib/manage.h"
-#include "nt/crt.h"
 #include "win32/dos_error.h"
 
 #include <ntstatus.h>
@@ -92,7 +94,10 @@ static HRESULT finish_connect(int fd, DWORD options, HANDLE *ret)
         return NO_RESOURCES;
 }
 
-/* Connects to a port. Blocks as long as the filter's ConnectNotify does. Security attributes change nothing here. */
+/*
+ * Connects to a port. Blocks as long as the filter's ConnectNotify does. Security attributes change nothing
+ * here.
+ */
 HRESULT WINAPI FilterConnectCommunicationPort(LPCWSTR lpPortName, DWORD dwOptions, LPCVOID lpContext,
                                               WORD wSizeOfContext, LPSECURITY_ATTRIBUTES lpSecurityAttributes,
                                               HANDLE *hPort)
@@ -108,7 +113,7 @@ HRESULT WINAPI FilterConnectCommunicationPort(LPCWSTR lpPortName, DWORD dwOption
                 return INVALID;
         if (wSizeOfContext > FM_CONTEXT_MAX)
                 return HRESULT_FROM_WIN32(ERROR_ARITHMETIC_OVERFLOW);
-        length = fm_wcslen(lpPortName) * sizeof(WCHAR);
+        length = (size_t)lstrlenW(lpPortName) * sizeof(WCHAR);
         if (length > FM_NAME_MAX)
                 return HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND); /* no port can have it */
         connect.connect.flags = FM_CONNECT_RING;
@@ -139,8 +144,8 @@ static void unserialise(struct fm_port_handle *connection)
 }
 
 /* On a handle of FLT_PORT_FLAG_SYNC_HANDLE an overlapped receive, too, has happened when the call returns. */
-static HRESULT receive_synchronously(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer, DWORD size,
-                                     LPOVERLAPPED overlapped)
+static HRESULT receive_synchronously(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer,
+                                     DWORD size, LPOVERLAPPED overlapped)
 {
         struct fm_w32_event *event = NULL;
         NTSTATUS status;
@@ -158,8 +163,8 @@ static HRESULT receive_synchronously(struct fm_port_handle *connection, PFILTER_
         return fm_hresult_from_status(status);
 }
 
-HRESULT WINAPI FilterGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer, DWORD dwMessageBufferSize,
-                                LPOVERLAPPED lpOverlapped)
+HRESULT WINAPI FilterGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer,
+                                DWORD dwMessageBufferSize, LPOVERLAPPED lpOverlapped)
 {
         struct fm_port_handle *connection = port_of(hPort);
         HRESULT hr;
@@ -169,15 +174,16 @@ HRESULT WINAPI FilterGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBu
         if (!lpMessageBuffer || dwMessageBufferSize < sizeof(FILTER_MESSAGE_HEADER))
                 hr = INVALID;
         else if (lpOverlapped && !(connection->options & FLT_PORT_FLAG_SYNC_HANDLE))
-                hr = fm_port_handle_start_receive(connection, lpMessageBuffer, dwMessageBufferSize, lpOverlapped);
+                hr = fm_port_handle_start_receive(connection, lpMessageBuffer, dwMessageBufferSize,
+                                                  lpOverlapped);
         else
                 hr = receive_synchronously(connection, lpMessageBuffer, dwMessageBufferSize, lpOverlapped);
         fm_w32_object_unref(connection);
         return hr;
 }
 
-HRESULT WINAPI FilterTryGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer, DWORD dwMessageBufferSize,
-                                   LPDWORD lpBytesReturned)
+HRESULT WINAPI FilterTryGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer,
+                                   DWORD dwMessageBufferSize, LPDWORD lpBytesReturned)
 {
         struct fm_port_handle *connection = port_of(hPort);
         DWORD bytes = 0;
@@ -228,9 +234,11 @@ HRESULT WINAPI FilterReplyMessage(HANDLE hPort, PFILTER_REPLY_HEADER lpReplyBuff
                 return INVALID;
         }
         serialise(connection);
-        r = fm_port_handle_is_disconnected(connection) ? -EPIPE :
-                fm_ring_reply(&connection->ring, lpReplyBuffer->MessageId, lpReplyBuffer->Status, lpReplyBuffer + 1,
-                              dwReplyBufferSize - (DWORD)sizeof(FILTER_REPLY_HEADER), &wants_poke);
+        r = fm_port_handle_is_disconnected(connection)
+                    ? -EPIPE
+                    : fm_ring_reply(&connection->ring, lpReplyBuffer->MessageId, lpReplyBuffer->Status,
+                                    lpReplyBuffer + 1, dwReplyBufferSize - (DWORD)sizeof(FILTER_REPLY_HEADER),
+                                    &wants_poke);
         if (wants_poke)
                 fm_port_handle_poke(connection, FM_POKE_SLOTS);
         unserialise(connection);
@@ -246,8 +254,12 @@ HRESULT WINAPI FilterReplyMessage(HANDLE hPort, PFILTER_REPLY_HEADER lpReplyBuff
         return hr;
 }
 
-/* Memory for a call that is too large for a frame: input at 0, output behind it. Descriptor or negative errno. */
-static int call_memory(const void *in, uint32_t in_length, uint32_t out_length, uint32_t *ret_out_offset, void **ret_map)
+/*
+ * Memory for a call that is too large for a frame: input at 0, output behind it. Descriptor or negative
+ * errno.
+ */
+static int call_memory(const void *in, uint32_t in_length, uint32_t out_length, uint32_t *ret_out_offset,
+                       void **ret_map)
 {
         uint32_t out_offset = (in_length + 4095) & ~4095u;
         size_t size = (size_t)out_offset + out_length;
@@ -256,7 +268,8 @@ static int call_memory(const void *in, uint32_t in_length, uint32_t out_length, 
 
         if (fd < 0)
                 return -errno;
-        if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        if (ftruncate(fd, (off_t)size) == 0 &&
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
                 map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (map == MAP_FAILED) {
                 close(fd);
@@ -268,8 +281,8 @@ static int call_memory(const void *in, uint32_t in_length, uint32_t out_length, 
         return fd;
 }
 
-static HRESULT call(struct fm_port_handle *connection, const void *in, uint32_t in_length, void *out, uint32_t out_length,
-                    DWORD *bytes_returned)
+static HRESULT call(struct fm_port_handle *connection, const void *in, uint32_t in_length, void *out,
+                    uint32_t out_length, DWORD *bytes_returned)
 {
         struct fm_frame request = { .type = FM_FRAME_CALL, .tag = 1 };
         size_t room = 4096 + MIN(out_length, FM_INLINE_MAX);
@@ -306,7 +319,8 @@ static HRESULT call(struct fm_port_handle *connection, const void *in, uint32_t 
                 NTSTATUS status = answer.frame.ret.status;
                 bool delivers = (ULONG)status < 0xC0000000;
 
-                fm_port_handle_accept_given(connection, &answer, answer.frame.ret.given, answer.frame.ret.given_count);
+                fm_port_handle_accept_given(connection, &answer, answer.frame.ret.given,
+                                            answer.frame.ret.given_count);
                 fm_client_frame_clear(&answer);
                 if (delivers && answer.frame.ret.flags & FM_CALL_IN_MEMFD) {
                         copied = map ? MIN(answer.frame.ret.out_length, out_length) : 0;
@@ -317,7 +331,8 @@ static HRESULT call(struct fm_port_handle *connection, const void *in, uint32_t 
                         if (copied)
                                 memcpy(out, answer.frame.ret.out.data, copied);
                 }
-                *bytes_returned = delivers || status == STATUS_BUFFER_TOO_SMALL ? answer.frame.ret.out_length : 0;
+                *bytes_returned =
+                        delivers || status == STATUS_BUFFER_TOO_SMALL ? answer.frame.ret.out_length : 0;
                 hr = fm_hresult_from_status(status);
         } else {
                 /* A channel that ends under a call: the connection has, or is about to. */

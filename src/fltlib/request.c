@@ -2,7 +2,6 @@
 /* One question to the filter manager, over a socket of its own. */
 #include "fltlib/client.h"
 #include "fltlib/manage.h"
-#include "nt/crt.h"
 #include "win32/dos_error.h"
 
 #include <errno.h>
@@ -10,9 +9,14 @@
 
 #define ENTRIES_MAX 65536 /* a list that grows for ever while it is read */
 
+/* A name that is too long stays too long for the frame, whatever its length: it is not read to its end. */
 static struct fm_bytes bytes_of(LPCWSTR text)
 {
-        return (struct fm_bytes){ (const uint8_t *)text, text ? (uint32_t)(fm_wcsnlen(text, FM_NAME_MAX) * sizeof(WCHAR)) : 0 };
+        uint32_t length = 0;
+
+        while (text && length < FM_NAME_MAX && text[length])
+                length++;
+        return (struct fm_bytes){ (const uint8_t *)text, length * (uint32_t)sizeof(WCHAR) };
 }
 
 static int collect(const struct fm_frame *managed, GPtrArray *entries)
@@ -64,7 +68,8 @@ HRESULT fm_request_run(const struct fm_request *request, GPtrArray **ret_entries
                 status = answer.frame.managed.status;
                 r = collect(&answer.frame, entries);
                 frame.manage.first = entries->len;
-                more = answer.frame.managed.more && answer.frame.managed.count > 0 && entries->len < ENTRIES_MAX;
+                more = answer.frame.managed.more && answer.frame.managed.count > 0 &&
+                       entries->len < ENTRIES_MAX;
         }
         if (fd >= 0)
                 close(fd);

@@ -42,15 +42,16 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
                         }
                 }
                 if (large < fitting) {
-                        *taken = (struct fm_taken){ .length = large_length, .index = large_index, .ticket = large };
+                        *taken = (struct fm_taken){
+                                .length = large_length, .index = large_index, .ticket = large};
                         return -EMSGSIZE;
                 }
                 if (fitting == UINT64_MAX)
                         return -EAGAIN;
                 slot = &header->slot[fitting_index];
-                if (!atomic_compare_exchange_strong_explicit(&header->words[fitting_index], &(uint64_t){ offered(fitting) },
-                                                             fitting << 8 | FM_SLOT_TAKING, memory_order_seq_cst,
-                                                             memory_order_seq_cst))
+                if (!atomic_compare_exchange_strong_explicit(
+                            &header->words[fitting_index], &(uint64_t){offered(fitting)},
+                            fitting << 8 | FM_SLOT_TAKING, memory_order_seq_cst, memory_order_seq_cst))
                         continue;
                 *taken = (struct fm_taken){
                         .length = atomic_load_explicit(&slot->message_length, memory_order_relaxed),
@@ -59,7 +60,8 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
                         .ticket = fitting,
                 };
                 if (atomic_load_explicit(&slot->wants_reply, memory_order_relaxed))
-                        taken->reply_length = 16 + atomic_load_explicit(&slot->reply_capacity, memory_order_relaxed);
+                        taken->reply_length =
+                                16 + atomic_load_explicit(&slot->reply_capacity, memory_order_relaxed);
                 return 0;
         }
 }

@@ -20,7 +20,7 @@ struct packet {
 struct fm_w32_completion_port {
         struct fm_w32_object object;
         int epoll_fd;
-        int wake_fd;          /* each write wakes one thread: it is in the epoll set, edge-triggered, never read */
+        int wake_fd; /* each write wakes one thread: it is in the epoll set, edge-triggered, never read */
         pthread_mutex_t lock; /* guards all below */
         GQueue packets;
         unsigned waiters; /* threads in epoll, or on their way there */
@@ -29,7 +29,10 @@ struct fm_w32_completion_port {
         GHashTable *ios; /* id -> struct fm_w32_io, not referenced: it leaves before it dies */
 };
 
-/* The port whose events this thread handles just now: it will take a packet itself, nobody need be woken for it. */
+/*
+ * The port whose events this thread handles just now: it will take a packet itself, nobody need be woken for
+ * it.
+ */
 static __thread struct fm_w32_completion_port *draining;
 
 static void wake_one(struct fm_w32_completion_port *port)
@@ -62,7 +65,9 @@ static void port_destroy(struct fm_w32_object *object)
         g_free(port);
 }
 
-static const struct fm_w32_type port_type = { .name = "IoCompletion", .close = port_close, .destroy = port_destroy };
+static const struct fm_w32_type port_type = {
+        .name = "IoCompletion", .close = port_close, .destroy = port_destroy,
+};
 
 static struct fm_w32_completion_port *port_new(void)
 {
@@ -89,7 +94,8 @@ static struct fm_w32_completion_port *port_new(void)
         return port;
 }
 
-static void post(struct fm_w32_completion_port *port, ULONG_PTR key, LPOVERLAPPED overlapped, NTSTATUS status, DWORD bytes)
+static void post(struct fm_w32_completion_port *port, ULONG_PTR key, LPOVERLAPPED overlapped, NTSTATUS status,
+                 DWORD bytes)
 {
         struct packet *packet = g_new(struct packet, 1);
 
@@ -101,7 +107,8 @@ static void post(struct fm_w32_completion_port *port, ULONG_PTR key, LPOVERLAPPE
         pthread_mutex_unlock(&port->lock);
 }
 
-void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const struct fm_w32_io_ops *ops, int fd)
+void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const struct fm_w32_io_ops *ops,
+                    int fd)
 {
         fm_w32_object_init(&io->object, type);
         io->ops = ops;
@@ -188,8 +195,8 @@ bool fm_w32_io_start(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w3
         return true;
 }
 
-void fm_w32_io_complete(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event *event, NTSTATUS status,
-                        ULONG bytes)
+void fm_w32_io_complete(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event *event,
+                        NTSTATUS status, ULONG bytes)
 {
         /* The low bit of hEvent asks for no packet. Read before the program may free the structure. */
         bool wants_packet = !((ULONG_PTR)overlapped->hEvent & 1);
@@ -250,8 +257,8 @@ static bool associate(struct fm_w32_io *io, struct fm_w32_completion_port *port,
  * Creates a port, associates a communication port with one, or both. The number of threads is advice that a
  * scheduler of threads in user space could follow; here each waiting thread may run.
  */
-HANDLE WINAPI CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletionPort, ULONG_PTR CompletionKey,
-                                     DWORD NumberOfConcurrentThreads)
+HANDLE WINAPI CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletionPort,
+                                     ULONG_PTR CompletionKey, DWORD NumberOfConcurrentThreads)
 {
         struct fm_w32_completion_port *port;
         struct fm_w32_io *io = NULL;
@@ -278,7 +285,8 @@ HANDLE WINAPI CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletio
         return handle;
 }
 
-static void handle_events_locked(struct fm_w32_completion_port *port, const struct epoll_event *events, int count)
+static void handle_events_locked(struct fm_w32_completion_port *port, const struct epoll_event *events,
+                                 int count)
 {
         for (int i = 0; i < count; i++) {
                 struct fm_w32_io *io;
@@ -299,8 +307,8 @@ static void handle_events_locked(struct fm_w32_completion_port *port, const stru
 }
 
 /* Up to count packets, at least one. ERROR_SUCCESS, WAIT_TIMEOUT, ERROR_ABANDONED_WAIT_0. */
-static DWORD dequeue(struct fm_w32_completion_port *port, struct packet *packets, unsigned count, unsigned *ret_count,
-                     DWORD milliseconds)
+static DWORD dequeue(struct fm_w32_completion_port *port, struct packet *packets, unsigned count,
+                     unsigned *ret_count, DWORD milliseconds)
 {
         uint64_t deadline = fm_w32_deadline(milliseconds);
         DWORD result = ERROR_SUCCESS;
@@ -344,11 +352,12 @@ static DWORD dequeue(struct fm_w32_completion_port *port, struct packet *packets
 }
 
 /*
- * FALSE with *lpOverlapped NULL: nothing was dequeued (WAIT_TIMEOUT; ERROR_ABANDONED_WAIT_0 when the port's last
- * handle is closed). FALSE otherwise: a failed operation, GetLastError() says how.
+ * FALSE with *lpOverlapped NULL: nothing was dequeued (WAIT_TIMEOUT; ERROR_ABANDONED_WAIT_0 when the port's
+ * last handle is closed). FALSE otherwise: a failed operation, GetLastError() says how.
  */
 BOOL WINAPI GetQueuedCompletionStatus(HANDLE CompletionPort, LPDWORD lpNumberOfBytesTransferred,
-                                      PULONG_PTR lpCompletionKey, LPOVERLAPPED *lpOverlapped, DWORD dwMilliseconds)
+                                      PULONG_PTR lpCompletionKey, LPOVERLAPPED *lpOverlapped,
+                                      DWORD dwMilliseconds)
 {
         struct fm_w32_completion_port *port = fm_w32_handle_ref(CompletionPort, &port_type);
         struct packet packet;
@@ -375,8 +384,9 @@ BOOL WINAPI GetQueuedCompletionStatus(HANDLE CompletionPort, LPDWORD lpNumberOfB
         return FALSE;
 }
 
-BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE CompletionPort, LPOVERLAPPED_ENTRY lpCompletionPortEntries, ULONG ulCount,
-                                        PULONG ulNumEntriesRemoved, DWORD dwMilliseconds, BOOL fAlertable)
+BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE CompletionPort, LPOVERLAPPED_ENTRY lpCompletionPortEntries,
+                                        ULONG ulCount, PULONG ulNumEntriesRemoved, DWORD dwMilliseconds,
+                                        BOOL fAlertable)
 {
         struct fm_w32_completion_port *port;
         g_autofree struct packet *packets = NULL;
@@ -448,7 +458,8 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
                 io->ops->pump(io, 0);
         }
         if (is_pending(overlapped)) {
-                object = event ? fm_w32_handle_ref(event, &fm_w32_event_type) : fm_w32_object_ref(&io->object);
+                object =
+                        event ? fm_w32_handle_ref(event, &fm_w32_event_type) : fm_w32_object_ref(&io->object);
                 if (!object) {
                         fm_w32_object_unref(io);
                         return FALSE;
@@ -468,7 +479,8 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
                 if (is_pending(overlapped)) {
                         fm_w32_object_unref(object);
                         fm_w32_object_unref(io);
-                        SetLastError(milliseconds && result == WAIT_TIMEOUT ? WAIT_TIMEOUT : ERROR_IO_INCOMPLETE);
+                        SetLastError(milliseconds && result == WAIT_TIMEOUT ? WAIT_TIMEOUT
+                                                                            : ERROR_IO_INCOMPLETE);
                         return FALSE;
                 }
         }
@@ -482,7 +494,8 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
         return FALSE;
 }
 
-BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred, BOOL bWait)
+BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred,
+                                BOOL bWait)
 {
         return overlapped_result(hFile, lpOverlapped, lpNumberOfBytesTransferred, bWait ? INFINITE : 0);
 }

@@ -39,7 +39,8 @@ struct fm_w32_io_ops {
 
 /* Type of an object that starts with a struct fm_w32_io: its ready must be fm_w32_io_ready. */
 bool fm_w32_io_ready(struct fm_w32_object *object, pthread_t waiter);
-void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const struct fm_w32_io_ops *ops, int fd);
+void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const struct fm_w32_io_ops *ops,
+                    int fd);
 void fm_w32_io_deinit(struct fm_w32_io *io);
 /* The fd is about to be closed: nobody will watch it any more. */
 void fm_w32_io_unwatch(struct fm_w32_io *io);
@@ -51,6 +52,8 @@ struct fm_w32_io *fm_w32_io_ref_by_handle(HANDLE handle);
  * caller until fm_w32_io_complete(). false: hEvent is not an event; GetLastError() says so.
  */
 bool fm_w32_io_start(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event **event);
-/* Its end, exactly once: result, event (consumed), packet. The OVERLAPPED is the program's again after that. */
-void fm_w32_io_complete(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event *event, NTSTATUS status,
-                        ULONG bytes);
+/*
+ * Its end, exactly once: result, event (consumed), packet. The OVERLAPPED is the program's again after that.
+ */
+void fm_w32_io_complete(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event *event,
+                        NTSTATUS status, ULONG bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fltcrt.h binds an agent's stdio to: the same format engine as DbgPrint, written to the host's streams. Wide
- * output is written as UTF-8, and never gives a stream wide orientation, so both kinds mix freely.
+ * What fltcrt.h binds an agent's stdio to: the same format engine as DbgPrint, written to the host's streams.
+ * Wide output is written as UTF-8, and never gives a stream wide orientation, so both kinds mix freely.
  */
 #include "win32/crtio.h"
 

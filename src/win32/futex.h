@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Sleeps while *word == expected, until woken, interrupted or deadline (UINT64_MAX: none). May return early. */
+/*
+ * Sleeps while *word == expected, until woken, interrupted or deadline (UINT64_MAX: none). May return early.
+ */
 static inline void fm_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline)
 {
         struct timespec until = { (time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u) };

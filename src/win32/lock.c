@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks within the process: critical sections, SRW locks, condition variables, on futexes. None allocates, so all
- * may start as zero bits and be forgotten without a destructor.
+ * Locks within the process: critical sections, SRW locks, condition variables, on futexes. None allocates, so
+ * all may start as zero bits and be forgotten without a destructor.
  */
 #include "win32/futex.h"
 #include "win32/wait.h"
@@ -20,7 +20,8 @@ static bool try_lock(_Atomic uint32_t *word)
 {
         uint32_t free_value = 0;
 
-        return atomic_compare_exchange_strong_explicit(word, &free_value, 1, memory_order_acquire, memory_order_relaxed);
+        return atomic_compare_exchange_strong_explicit(word, &free_value, 1, memory_order_acquire,
+                                                       memory_order_relaxed);
 }
 
 static void lock(_Atomic uint32_t *word)
@@ -119,7 +120,8 @@ static bool srw_try(struct srw *srw, bool exclusive, uint32_t *seen)
         for (;;) {
                 if (*seen == UINT32_MAX || (exclusive && *seen != 0))
                         return false;
-                if (atomic_compare_exchange_weak_explicit(&srw->holders, seen, exclusive ? UINT32_MAX : *seen + 1,
+                if (atomic_compare_exchange_weak_explicit(&srw->holders, seen,
+                                                          exclusive ? UINT32_MAX : *seen + 1,
                                                           memory_order_seq_cst, memory_order_relaxed))
                         return true;
         }
@@ -142,7 +144,9 @@ static void srw_release(struct srw *srw, bool exclusive)
                 atomic_store(&srw->holders, 0);
         else
                 atomic_fetch_sub(&srw->holders, 1);
-        /* Each change wakes: one who sleeps on an older number of holders would else miss the last release. */
+        /*
+         * Each change wakes: one who sleeps on an older number of holders would else miss the last release.
+         */
         if (atomic_load(&srw->sleepers) > 0)
                 fm_futex_wake(&srw->holders, INT_MAX);
 }
@@ -187,7 +191,9 @@ VOID WINAPI InitializeConditionVariable(PCONDITION_VARIABLE ConditionVariable)
         ConditionVariable->Ptr = NULL;
 }
 
-/* A condition variable is a counter of wake-ups: who sleeps goes to sleep on the number seen under the lock. */
+/*
+ * A condition variable is a counter of wake-ups: who sleeps goes to sleep on the number seen under the lock.
+ */
 static BOOL condition_sleep(_Atomic uint32_t *counter, uint32_t seen, uint64_t deadline)
 {
         fm_futex_wait(counter, seen, deadline);
@@ -210,8 +216,8 @@ BOOL WINAPI SleepConditionVariableCS(PCONDITION_VARIABLE ConditionVariable, PCRI
         return woken;
 }
 
-BOOL WINAPI SleepConditionVariableSRW(PCONDITION_VARIABLE ConditionVariable, PSRWLOCK SRWLock, DWORD dwMilliseconds,
-                                      ULONG Flags)
+BOOL WINAPI SleepConditionVariableSRW(PCONDITION_VARIABLE ConditionVariable, PSRWLOCK SRWLock,
+                                      DWORD dwMilliseconds, ULONG Flags)
 {
         bool exclusive = !(Flags & CONDITION_VARIABLE_LOCKMODE_SHARED);
         _Atomic uint32_t *counter = word_of(&ConditionVariable->Ptr);

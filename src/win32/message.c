@@ -143,8 +143,8 @@ static char *message(DWORD flags, DWORD code)
 }
 
 /* Units without the NUL, or 0: nothing found or no room. An allocated buffer is LocalFree()'s. */
-DWORD WINAPI FormatMessageW(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId, DWORD dwLanguageId, LPWSTR lpBuffer,
-                            DWORD nSize, va_list *Arguments)
+DWORD WINAPI FormatMessageW(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId, DWORD dwLanguageId,
+                            LPWSTR lpBuffer, DWORD nSize, va_list *Arguments)
 {
         g_autofree char *text = message(dwFlags, dwMessageId);
         g_autofree gunichar2 *wide = NULL;
@@ -173,8 +173,8 @@ DWORD WINAPI FormatMessageW(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId, 
         return (DWORD)length;
 }
 
-DWORD WINAPI FormatMessageA(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId, DWORD dwLanguageId, LPSTR lpBuffer,
-                            DWORD nSize, va_list *Arguments)
+DWORD WINAPI FormatMessageA(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId, DWORD dwLanguageId,
+                            LPSTR lpBuffer, DWORD nSize, va_list *Arguments)
 {
         g_autofree char *text = message(dwFlags, dwMessageId);
         size_t length;

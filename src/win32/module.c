@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Modules, as far as programs use them to find message texts: fltlib.dll is this library, others do not exist. */
+/*
+ * Modules, as far as programs use them to find message texts: fltlib.dll is this library, others do not
+ * exist.
+ */
 #include "nt/crt.h"
 
 #include <windows.h>

@@ -14,6 +14,7 @@ static struct {
         GPtrArray *slots;     /* index -> object; handle = 4 * (index + 1) */
         GQueue free;          /* indexes + 1 */
         GHashTable *given;    /* value -> object */
+        unsigned forks;
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void fm_w32_object_init(struct fm_w32_object *object, const struct fm_w32_type *type)
@@ -49,11 +50,17 @@ static void after_fork(void)
         pthread_mutex_unlock(&table.lock);
 }
 
+static void after_fork_in_child(void)
+{
+        table.forks++;
+        after_fork();
+}
+
 static void table_init(void)
 {
         table.slots = g_ptr_array_new();
         table.given = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-        pthread_atfork(before_fork, after_fork, after_fork);
+        pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 static void table_lock(void)
@@ -62,6 +69,16 @@ static void table_lock(void)
 
         pthread_once(&once, table_init);
         pthread_mutex_lock(&table.lock);
+}
+
+unsigned fm_w32_generation(void)
+{
+        unsigned forks;
+
+        table_lock();
+        forks = table.forks;
+        pthread_mutex_unlock(&table.lock);
+        return forks;
 }
 
 static struct fm_w32_object *lookup_locked(HANDLE handle)
@@ -168,7 +185,9 @@ bool fm_w32_handle_close(HANDLE handle)
         return true;
 }
 
-/* Closes one handle; the object ends with its last. The pseudo handles of process and thread need no closing. */
+/*
+ * Closes one handle; the object ends with its last. The pseudo handles of process and thread need no closing.
+ */
 BOOL WINAPI CloseHandle(HANDLE hObject)
 {
         if (hObject == GetCurrentProcess() || hObject == GetCurrentThread())
@@ -178,7 +197,8 @@ BOOL WINAPI CloseHandle(HANDLE hObject)
 
 /* Within this process only: another one is ERROR_NOT_SUPPORTED. Access rights are not kept. */
 BOOL WINAPI DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle, HANDLE hTargetProcessHandle,
-                            LPHANDLE lpTargetHandle, DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwOptions)
+                            LPHANDLE lpTargetHandle, DWORD dwDesiredAccess, BOOL bInheritHandle,
+                            DWORD dwOptions)
 {
         struct fm_w32_object *object;
         HANDLE copy = NULL;

@@ -24,8 +24,8 @@ struct fm_w32_type {
         void (*close)(struct fm_w32_object *object);   /* last handle gone; no lock held. May be NULL */
         void (*destroy)(struct fm_w32_object *object); /* last reference gone: frees it */
         /*
-         * Can a wait of that thread be satisfied, and taking what satisfies it (returns true: abandoned). Under the
-         * wait lock. ready is NULL for what can't be waited for, acquire for what stays signalled.
+         * Can a wait of that thread be satisfied, and taking what satisfies it (returns true: abandoned).
+         * Under the wait lock. ready is NULL for what can't be waited for, acquire for what stays signalled.
          */
         bool (*ready)(struct fm_w32_object *object, pthread_t waiter);
         bool (*acquire)(struct fm_w32_object *object, pthread_t waiter);
@@ -50,3 +50,6 @@ bool fm_w32_handle_give(uint64_t value, void *object);
 /* Referenced object of that type (NULL: any), or NULL with ERROR_INVALID_HANDLE. */
 void *fm_w32_handle_ref(HANDLE handle, const struct fm_w32_type *type);
 bool fm_w32_handle_close(HANDLE handle);
+
+/* Another number in a forked child than in its parent, for what is not to be shared by the two. */
+unsigned fm_w32_generation(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Views of sections. Nothing is copied: a view is a private mapping of the descriptor that the filter manager
- * has sent. A file that is truncated meanwhile raises SIGBUS on the pages that are gone, where Windows would not
- * let it be truncated; agents that map files of others' making expect EXCEPTION_IN_PAGE_ERROR there.
+ * has sent. A file that is truncated meanwhile raises SIGBUS on the pages that are gone, where Windows would
+ * not let it be truncated; agents that map files of others' making expect EXCEPTION_IN_PAGE_ERROR there.
  */
 #include "win32/section.h"
 
@@ -49,10 +49,12 @@ static void section_destroy(struct fm_w32_object *object)
         g_free(section);
 }
 
-static const struct fm_w32_type section_type = { .name = "Section", .close = section_close, .destroy = section_destroy };
+static const struct fm_w32_type section_type = {
+        .name = "Section", .close = section_close, .destroy = section_destroy,
+};
 
-bool fm_w32_section_give(uint64_t handle, int fd, uint64_t size, void (*on_close)(void *context, bool revoked),
-                         void *context)
+bool fm_w32_section_give(uint64_t handle, int fd, uint64_t size,
+                         void (*on_close)(void *context, bool revoked), void *context)
 {
         struct section *section = g_new0(struct section, 1);
         bool given;
@@ -202,7 +204,9 @@ SIZE_T WINAPI VirtualQuery(LPCVOID lpAddress, PMEMORY_BASIC_INFORMATION lpBuffer
                 }
                 if (page < end) {
                         lpBuffer->AllocationBase = (PVOID)start;
-                        lpBuffer->Protect = w == 'w' ? PAGE_READWRITE : r == 'r' ? PAGE_READONLY : PAGE_NOACCESS;
+                        lpBuffer->Protect = w == 'w'   ? PAGE_READWRITE
+                                            : r == 'r' ? PAGE_READONLY
+                                                       : PAGE_NOACCESS;
                         lpBuffer->AllocationProtect = lpBuffer->Protect;
                         lpBuffer->RegionSize = end - page;
                         lpBuffer->State = MEM_COMMIT;

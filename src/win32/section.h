@@ -9,7 +9,7 @@
  * on_close(context) runs once when the section has no handle here any more; revoked: because the filter has
  * closed it. It may be NULL, and runs at once when the handle is taken already (which returns false).
  */
-bool fm_w32_section_give(uint64_t handle, int fd, uint64_t size, void (*on_close)(void *context, bool revoked),
-                         void *context);
+bool fm_w32_section_give(uint64_t handle, int fd, uint64_t size,
+                         void (*on_close)(void *context, bool revoked), void *context);
 /* The filter has closed it: the handle becomes invalid, views stay. */
 void fm_w32_section_revoke(uint64_t handle);

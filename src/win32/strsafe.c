@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* StringCch and StringCb: whatever happens, the result is terminated (if it has any room) and the caller told. */
+/*
+ * StringCch and StringCb: whatever happens, the result is terminated (if it has any room) and the caller
+ * told.
+ */
 #include "nt/crt.h"
 #include "nt/format.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Events, semaphores and mutexes. Their state is guarded by the wait lock; names are shared within the process. */
+/*
+ * Events, semaphores and mutexes. Their state is guarded by the wait lock; names are shared within the
+ * process.
+ */
 #include "win32/sync.h"
 
 #include "nt/crt.h"
@@ -114,7 +117,11 @@ static void event_destroy(struct fm_w32_object *object)
 }
 
 const struct fm_w32_type fm_w32_event_type = {
-        .name = "Event", .close = event_close, .destroy = event_destroy, .ready = event_ready, .acquire = event_acquire,
+        .name = "Event",
+        .close = event_close,
+        .destroy = event_destroy,
+        .ready = event_ready,
+        .acquire = event_acquire,
 };
 
 static bool semaphore_ready(struct fm_w32_object *object, pthread_t waiter)
@@ -193,7 +200,11 @@ static void mutex_destroy(struct fm_w32_object *object)
 }
 
 static const struct fm_w32_type mutex_type = {
-        .name = "Mutant", .close = mutex_close, .destroy = mutex_destroy, .ready = mutex_ready, .acquire = mutex_acquire,
+        .name = "Mutant",
+        .close = mutex_close,
+        .destroy = mutex_destroy,
+        .ready = mutex_ready,
+        .acquire = mutex_acquire,
 };
 
 void fm_w32_mutex_abandon_all(pthread_t thread)
@@ -234,7 +245,8 @@ void fm_w32_event_reset(struct fm_w32_event *event)
 
 static char *utf8(LPCWSTR text)
 {
-        return text ? g_utf16_to_utf8((const gunichar2 *)text, (glong)fm_wcslen(text), NULL, NULL, NULL) : NULL;
+        return text ? g_utf16_to_utf8((const gunichar2 *)text, (glong)fm_wcslen(text), NULL, NULL, NULL)
+                    : NULL;
 }
 
 static HANDLE event_new(bool manual, bool initial, char *name)
@@ -247,12 +259,14 @@ static HANDLE event_new(bool manual, bool initial, char *name)
         return publish(event, &event->name, name);
 }
 
-HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState, LPCWSTR lpName)
+HANDLE WINAPI CreateEventW(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState,
+                           LPCWSTR lpName)
 {
         return event_new(bManualReset, bInitialState, utf8(lpName));
 }
 
-HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState, LPCSTR lpName)
+HANDLE WINAPI CreateEventA(LPSECURITY_ATTRIBUTES lpEventAttributes, BOOL bManualReset, BOOL bInitialState,
+                           LPCSTR lpName)
 {
         return event_new(bManualReset, bInitialState, g_strdup(lpName));
 }
@@ -295,14 +309,14 @@ static HANDLE semaphore_new(LONG initial, LONG maximum, char *name)
         return publish(semaphore, &semaphore->name, name);
 }
 
-HANDLE WINAPI CreateSemaphoreW(LPSECURITY_ATTRIBUTES lpSemaphoreAttributes, LONG lInitialCount, LONG lMaximumCount,
-                               LPCWSTR lpName)
+HANDLE WINAPI CreateSemaphoreW(LPSECURITY_ATTRIBUTES lpSemaphoreAttributes, LONG lInitialCount,
+                               LONG lMaximumCount, LPCWSTR lpName)
 {
         return semaphore_new(lInitialCount, lMaximumCount, utf8(lpName));
 }
 
-HANDLE WINAPI CreateSemaphoreA(LPSECURITY_ATTRIBUTES lpSemaphoreAttributes, LONG lInitialCount, LONG lMaximumCount,
-                               LPCSTR lpName)
+HANDLE WINAPI CreateSemaphoreA(LPSECURITY_ATTRIBUTES lpSemaphoreAttributes, LONG lInitialCount,
+                               LONG lMaximumCount, LPCSTR lpName)
 {
         return semaphore_new(lInitialCount, lMaximumCount, g_strdup(lpName));
 }

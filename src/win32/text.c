@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text between UTF-8 and UTF-16. The ANSI and OEM code pages are UTF-8 here: an agent's narrow strings are what
- * the terminal and the file system have.
+ * Text between UTF-8 and UTF-16. The ANSI and OEM code pages are UTF-8 here: an agent's narrow strings are
+ * what the terminal and the file system have.
  */
 #include "nt/crt.h"
 
@@ -57,8 +57,8 @@ int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteS
         const unsigned char *at, *end;
         int count = 0;
 
-        if (!lpMultiByteStr || cbMultiByte == 0 || cbMultiByte < -1 || cchWideChar < 0 || (cchWideChar && !lpWideCharStr) ||
-            !is_utf8_page(CodePage))
+        if (!lpMultiByteStr || cbMultiByte == 0 || cbMultiByte < -1 || cchWideChar < 0 ||
+            (cchWideChar && !lpWideCharStr) || !is_utf8_page(CodePage))
                 return fail(ERROR_INVALID_PARAMETER);
         at = (const unsigned char *)lpMultiByteStr;
         end = at + (cbMultiByte < 0 ? strlen(lpMultiByteStr) + 1 : (size_t)cbMultiByte);
@@ -86,15 +86,20 @@ int WINAPI MultiByteToWideChar(UINT CodePage, DWORD dwFlags, LPCSTR lpMultiByteS
         return count;
 }
 
-/* There is no default character in UTF-8: with one given it is ERROR_INVALID_PARAMETER for CP_UTF8, as documented. */
+/*
+ * There is no default character in UTF-8: with one given it is ERROR_INVALID_PARAMETER for CP_UTF8, as
+ * documented.
+ */
 int WINAPI WideCharToMultiByte(UINT CodePage, DWORD dwFlags, LPCWSTR lpWideCharStr, int cchWideChar,
-                               LPSTR lpMultiByteStr, int cbMultiByte, LPCSTR lpDefaultChar, LPBOOL lpUsedDefaultChar)
+                               LPSTR lpMultiByteStr, int cbMultiByte, LPCSTR lpDefaultChar,
+                               LPBOOL lpUsedDefaultChar)
 {
         size_t length;
         int count = 0;
 
-        if (!lpWideCharStr || cchWideChar == 0 || cchWideChar < -1 || cbMultiByte < 0 || (cbMultiByte && !lpMultiByteStr) ||
-            !is_utf8_page(CodePage) || (CodePage == CP_UTF8 && (lpDefaultChar || lpUsedDefaultChar)))
+        if (!lpWideCharStr || cchWideChar == 0 || cchWideChar < -1 || cbMultiByte < 0 ||
+            (cbMultiByte && !lpMultiByteStr) || !is_utf8_page(CodePage) ||
+            (CodePage == CP_UTF8 && (lpDefaultChar || lpUsedDefaultChar)))
                 return fail(ERROR_INVALID_PARAMETER);
         if (lpUsedDefaultChar)
                 *lpUsedDefaultChar = FALSE;

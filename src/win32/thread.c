@@ -36,7 +36,9 @@ static void thread_destroy(struct fm_w32_object *object)
         g_free(object);
 }
 
-static const struct fm_w32_type thread_type = { .name = "Thread", .destroy = thread_destroy, .ready = thread_ready };
+static const struct fm_w32_type thread_type = {
+        .name = "Thread", .destroy = thread_destroy, .ready = thread_ready,
+};
 
 /* Runs on the ending thread, after its cleanup handlers. */
 static void thread_ended(void *pointer)
@@ -200,16 +202,28 @@ HANDLE WINAPI GetCurrentThread(VOID)
         return (HANDLE)(LONG_PTR)-2;
 }
 
+static __thread DWORD current_id;
+
+/* The one thread of a forked child has another id. */
+static void forget_id(void)
+{
+        current_id = 0;
+}
+
+static void register_fork_handler(void)
+{
+        pthread_atfork(NULL, NULL, forget_id);
+}
+
 DWORD WINAPI GetCurrentThreadId(VOID)
 {
-        static __thread DWORD id;
-        static __thread pid_t process; /* a forked child's thread has another id */
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-        if (!id || process != getpid()) {
-                process = getpid();
-                id = (DWORD)gettid();
+        if (!current_id) {
+                pthread_once(&once, register_fork_handler);
+                current_id = (DWORD)gettid();
         }
-        return id;
+        return current_id;
 }
 
 HANDLE WINAPI GetCurrentProcess(VOID)

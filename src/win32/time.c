@@ -50,7 +50,8 @@ VOID WINAPI GetSystemTimeAsFileTime(LPFILETIME lpSystemTimeAsFileTime)
         struct timespec now;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        *lpSystemTimeAsFileTime = filetime_of((now.tv_sec + UNIX_EPOCH) * UNITS_PER_SECOND + now.tv_nsec / 100);
+        *lpSystemTimeAsFileTime =
+                filetime_of((now.tv_sec + UNIX_EPOCH) * UNITS_PER_SECOND + now.tv_nsec / 100);
 }
 
 BOOL WINAPI FileTimeToSystemTime(const FILETIME *lpFileTime, LPSYSTEMTIME lpSystemTime)
@@ -96,7 +97,8 @@ BOOL WINAPI SystemTimeToFileTime(const SYSTEMTIME *lpSystemTime, LPFILETIME lpFi
                 SetLastError(ERROR_INVALID_PARAMETER);
                 return FALSE;
         }
-        *lpFileTime = filetime_of((seconds + UNIX_EPOCH) * UNITS_PER_SECOND + lpSystemTime->wMilliseconds * 10000LL);
+        *lpFileTime = filetime_of((seconds + UNIX_EPOCH) * UNITS_PER_SECOND +
+                                  lpSystemTime->wMilliseconds * 10000LL);
         return TRUE;
 }
 

@@ -128,7 +128,8 @@ static bool is_ready(struct wait *wait, unsigned i)
 
 static bool take(struct wait *wait, unsigned i)
 {
-        return wait->objects[i]->type->acquire && wait->objects[i]->type->acquire(wait->objects[i], wait->thread);
+        return wait->objects[i]->type->acquire &&
+               wait->objects[i]->type->acquire(wait->objects[i], wait->thread);
 }
 
 static bool satisfy_locked(struct wait *wait)
@@ -431,13 +432,14 @@ DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds, BOOL bA
 }
 
 /* bWaitAll: all at one moment, and nothing is taken before that. */
-DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll, DWORD dwMilliseconds)
+DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
+                                    DWORD dwMilliseconds)
 {
         return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds);
 }
 
-DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll, DWORD dwMilliseconds,
-                                      BOOL bAlertable)
+DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
+                                      DWORD dwMilliseconds, BOOL bAlertable)
 {
         return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds);
 }

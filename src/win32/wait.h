@@ -6,9 +6,9 @@
  * leaf lock, held for a few instructions. Who signals an object satisfies the waits itself (and so takes the
  * signal of an auto-reset event on the waiter's behalf): waits are served in the order they began.
  *
- * There is no helper thread that would bring in messages for overlapped receives. Threads that wait do it: one
- * of them, the pumper, sleeps in epoll over the sources, the others on a futex each, and when the pumper's
- * wait is over another one takes its place.
+ * There is no helper thread that would bring in messages for overlapped receives. Threads that wait do it:
+ * one of them, the pumper, sleeps in epoll over the sources, the others on a futex each, and when the
+ * pumper's wait is over another one takes its place.
  */
 #pragma once
 
@@ -27,12 +27,14 @@ void fm_w32_wait_unlock(void);
 /* The object's state has changed for the better: serve those who wait for it. */
 void fm_w32_wait_wake_locked(struct fm_w32_object *object);
 
-/* WAIT_OBJECT_0 + i, WAIT_ABANDONED_0 + i, WAIT_TIMEOUT. count 0: just the time. The caller holds references. */
+/*
+ * WAIT_OBJECT_0 + i, WAIT_ABANDONED_0 + i, WAIT_TIMEOUT. count 0: just the time. The caller holds references.
+ */
 DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint64_t deadline);
 
 /*
- * A descriptor whose events a waiting thread must handle. Handled outside all locks, possibly by several threads
- * at once; events are edge-triggered. The owner is referenced while on_event runs.
+ * A descriptor whose events a waiting thread must handle. Handled outside all locks, possibly by several
+ * threads at once; events are edge-triggered. The owner is referenced while on_event runs.
  */
 struct fm_w32_pump_source {
         struct fm_w32_object *owner;

@@ -66,7 +66,11 @@ static void enlarge(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 
 static void test_stat_changed(void)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_QUERY_OPEN, .class = -1, .in_post = true, .post = enlarge, .name_suffix = "\\f"};
+        static const struct irp_rule rule = {.major = IRP_MJ_QUERY_OPEN,
+                                             .class = -1,
+                                             .in_post = true,
+                                             .post = enlarge,
+                                             .name_suffix = "\\f"};
         struct stat st;
 
         irp_set_up();
@@ -81,7 +85,8 @@ static void test_stat_changed(void)
 
 static void test_setattr(void)
 {
-        const struct timespec times[2] = {{.tv_sec = 1000000000, .tv_nsec = 123456789}, {.tv_sec = 1100000000, .tv_nsec = 987654321}};
+        const struct timespec times[2] = {{.tv_sec = 1000000000, .tv_nsec = 123456789},
+                                          {.tv_sec = 1100000000, .tv_nsec = 987654321}};
         struct stat st;
 
         irp_set_up();
@@ -116,7 +121,8 @@ static void test_setattr(void)
 
 static void test_setattr_denied(void)
 {
-        static const struct irp_rule deny = {.major = IRP_MJ_SET_SECURITY, .class = -1, .status = STATUS_PRIVILEGE_NOT_HELD};
+        static const struct irp_rule deny = {
+                .major = IRP_MJ_SET_SECURITY, .class = -1, .status = STATUS_PRIVILEGE_NOT_HELD};
 
         irp_set_up();
         IN(path, "f");
@@ -157,7 +163,8 @@ static void hide(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
                 entry = (FILE_ID_EXTD_DIR_INFORMATION *)at;
                 if (entry->FileNameLength == 12 && memcmp(entry->FileName, L"hidden", 12) == 0) {
                         g_assert_nonnull(before); /* "." is always there */
-                        before->NextEntryOffset = entry->NextEntryOffset ? before->NextEntryOffset + entry->NextEntryOffset : 0;
+                        before->NextEntryOffset =
+                                entry->NextEntryOffset ? before->NextEntryOffset + entry->NextEntryOffset : 0;
                         if (entry->NextEntryOffset == 0)
                                 return;
                         continue;
@@ -170,7 +177,8 @@ static void hide(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 
 static void test_readdir(void)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .in_post = true, .post = hide};
+        static const struct irp_rule rule = {
+                .major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .in_post = true, .post = hide};
         bool found;
         int i, count;
 
@@ -298,7 +306,8 @@ static void test_statfs(void)
         irp_tear_down();
 }
 
-/* What a filter can ask of an open file, by class: the answer, and the shortest buffer that is not refused. */
+/* What a filter can ask of an open file, by class: the answer, and the shortest buffer that is not refused.
+ */
 static NTSTATUS asked[12];
 static FILE_ALL_INFORMATION *all;
 static FILE_NAME_INFORMATION *name;
@@ -316,22 +325,32 @@ static void ask(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 
         all = (FILE_ALL_INFORMATION *)all_buffer;
         name = (FILE_NAME_INFORMATION *)name_buffer;
-        asked[0] = FltQueryInformationFile(instance, file, all_buffer, sizeof(all_buffer), FileAllInformation, &length);
-        asked[1] = FltQueryInformationFile(instance, file, name_buffer, sizeof(name_buffer), FileNameInformation, &length);
+        asked[0] = FltQueryInformationFile(instance, file, all_buffer, sizeof(all_buffer), FileAllInformation,
+                                           &length);
+        asked[1] = FltQueryInformationFile(instance, file, name_buffer, sizeof(name_buffer),
+                                           FileNameInformation, &length);
         asked[2] = FltQueryInformationFile(instance, file, buffer, 10, FileNameInformation, &length);
-        asked[3] = FltQueryInformationFile(instance, file, &standard, sizeof(standard) - 1, FileStandardInformation, &length);
-        asked[4] = FltQueryInformationFile(instance, file, &internal, sizeof(internal), FileInternalInformation, &length);
-        asked[5] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer), FileStreamInformation, &length);
-        if (NT_SUCCESS(asked[5]) && (stream->StreamNameLength != 14 || memcmp(stream->StreamName, L"::$DATA", 14) != 0))
+        asked[3] = FltQueryInformationFile(instance, file, &standard, sizeof(standard) - 1,
+                                           FileStandardInformation, &length);
+        asked[4] = FltQueryInformationFile(instance, file, &internal, sizeof(internal),
+                                           FileInternalInformation, &length);
+        asked[5] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer), FileStreamInformation,
+                                           &length);
+        if (NT_SUCCESS(asked[5]) &&
+            (stream->StreamNameLength != 14 || memcmp(stream->StreamName, L"::$DATA", 14) != 0))
                 asked[5] = STATUS_UNSUCCESSFUL;
-        asked[6] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer), FileAlternateNameInformation, &length);
-        asked[7] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer), (FILE_INFORMATION_CLASS)200, &length);
-        asked[8] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer), FileAttributeTagInformation, &length);
+        asked[6] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer),
+                                           FileAlternateNameInformation, &length);
+        asked[7] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer),
+                                           (FILE_INFORMATION_CLASS)200, &length);
+        asked[8] = FltQueryInformationFile(instance, file, buffer, sizeof(buffer),
+                                           FileAttributeTagInformation, &length);
 }
 
 static void test_query_classes(void)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_CREATE, .class = -1, .in_post = true, .post = ask};
+        static const struct irp_rule rule = {
+                .major = IRP_MJ_CREATE, .class = -1, .in_post = true, .post = ask};
         struct stat st;
         int fd;
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -136,10 +138,14 @@ static void test_denied(void)
                 NTSTATUS status;
                 int error;
         } rows[] = {
-                {STATUS_ACCESS_DENIED, EACCES},          {STATUS_VIRUS_INFECTED, EACCES},
-                {STATUS_OBJECT_NAME_NOT_FOUND, ENOENT},  {STATUS_SHARING_VIOLATION, EBUSY},
-                {STATUS_NOT_SUPPORTED, EOPNOTSUPP},      {STATUS_INSUFFICIENT_RESOURCES, ENOMEM},
-                {STATUS_DISK_FULL, ENOSPC},              {STATUS_UNSUCCESSFUL, EIO},
+                {STATUS_ACCESS_DENIED, EACCES},
+                {STATUS_VIRUS_INFECTED, EACCES},
+                {STATUS_OBJECT_NAME_NOT_FOUND, ENOENT},
+                {STATUS_SHARING_VIOLATION, EBUSY},
+                {STATUS_NOT_SUPPORTED, EOPNOTSUPP},
+                {STATUS_INSUFFICIENT_RESOURCES, ENOMEM},
+                {STATUS_DISK_FULL, ENOSPC},
+                {STATUS_UNSUCCESSFUL, EIO},
         };
         unsigned i, post;
 
@@ -148,7 +154,10 @@ static void test_denied(void)
         touch("f", "x");
         for (i = 0; i < G_N_ELEMENTS(rows); i++) {
                 for (post = 0; post < 2; post++) {
-                        struct irp_rule deny = {.major = IRP_MJ_CREATE, .class = -1, .in_post = post, .status = rows[i].status};
+                        struct irp_rule deny = {.major = IRP_MJ_CREATE,
+                                                .class = -1,
+                                                .in_post = post,
+                                                .status = rows[i].status};
 
                         irp_set_rule(&deny);
                         g_assert_cmpint(open(path, O_RDONLY), ==, -1);
@@ -168,13 +177,14 @@ static void read_in_post_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS o
         LARGE_INTEGER offset = {.QuadPart = 0};
 
         memset(seen, 0, sizeof(seen));
-        FltReadFile(objects->Instance, objects->FileObject, &offset, sizeof(seen), seen, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET,
-                    &seen_length, NULL, NULL);
+        FltReadFile(objects->Instance, objects->FileObject, &offset, sizeof(seen), seen,
+                    FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET, &seen_length, NULL, NULL);
 }
 
 static void test_filter_reads(void)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_CREATE, .class = -1, .in_post = true, .post = read_in_post_create};
+        static const struct irp_rule rule = {
+                .major = IRP_MJ_CREATE, .class = -1, .in_post = true, .post = read_in_post_create};
 
         irp_set_up();
         IN(path, "f");
@@ -195,19 +205,19 @@ static void test_filter_reads(void)
 
 /* The next open waits until the cleanup of the last writer is over. */
 static struct {
-        GMutex lock;
-        GCond changed;
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
         bool entered, leave;
-} gate;
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-static void hold_cleanup(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+static void hold(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 {
-        g_mutex_lock(&gate.lock);
+        pthread_mutex_lock(&gate.lock);
         gate.entered = true;
-        g_cond_broadcast(&gate.changed);
+        pthread_cond_broadcast(&gate.changed);
         while (!gate.leave)
-                g_cond_wait(&gate.changed, &gate.lock);
-        g_mutex_unlock(&gate.lock);
+                pthread_cond_wait(&gate.changed, &gate.lock);
+        pthread_mutex_unlock(&gate.lock);
 }
 
 static gpointer close_it(gpointer fd)
@@ -227,7 +237,7 @@ static gpointer open_it(gpointer path)
 
 static void test_barrier(void)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_CLEANUP, .class = -1, .pre = hold_cleanup};
+        static const struct irp_rule rule = {.major = IRP_MJ_CLEANUP, .class = -1, .pre = hold};
         GThread *closer, *opener;
         unsigned i;
 
@@ -241,10 +251,10 @@ static void test_barrier(void)
         irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP));
         irp_set_rule(&rule);
         closer = g_thread_new("closer", close_it, GINT_TO_POINTER(fd));
-        g_mutex_lock(&gate.lock);
+        pthread_mutex_lock(&gate.lock);
         while (!gate.entered)
-                g_cond_wait(&gate.changed, &gate.lock);
-        g_mutex_unlock(&gate.lock);
+                pthread_cond_wait(&gate.changed, &gate.lock);
+        pthread_mutex_unlock(&gate.lock);
         opener = g_thread_new("opener", open_it, path);
         /* However often it is looked at, it does not come by. */
         for (i = 0; i < 100; i++) {
@@ -252,17 +262,54 @@ static void test_barrier(void)
                 irp_expect("CLEANUP");
         }
         irp_set_rule(NULL);
-        g_mutex_lock(&gate.lock);
+        pthread_mutex_lock(&gate.lock);
         gate.leave = true;
-        g_cond_broadcast(&gate.changed);
-        g_mutex_unlock(&gate.lock);
+        pthread_cond_broadcast(&gate.changed);
+        pthread_mutex_unlock(&gate.lock);
         g_thread_join(closer);
         g_thread_join(opener);
         irp_expect("CLEANUP CREATE(OPEN,NONDIR) CLEANUP");
         irp_tear_down();
 }
 
-/* A write handle whose other copy lives on in a child: the child's close is not the last, and no CLOSE comes before it. */
+/* An open that is over when its caller has been killed is undone: nobody else would ever close it. */
+static void test_killed(void)
+{
+        static const struct irp_rule rule = {
+                .major = IRP_MJ_CREATE, .class = -1, .pre = hold, .name_suffix = "\\f"};
+        int status;
+        pid_t child;
+
+        irp_set_up();
+        IN(path, "f");
+        touch("f", "x");
+        gate.entered = gate.leave = false;
+        irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP) | fm_major_bit(IRP_MJ_CLOSE));
+        irp_clear();
+        irp_set_rule(&rule);
+        child = fork();
+        if (child == 0)
+                _exit(open(path, O_RDONLY) < 0);
+        pthread_mutex_lock(&gate.lock);
+        while (!gate.entered)
+                pthread_cond_wait(&gate.changed, &gate.lock);
+        pthread_mutex_unlock(&gate.lock);
+        kill(child, SIGKILL);
+        /* He goes while the filter still holds his open. */
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_true(WIFSIGNALED(status));
+        irp_expect("CREATE(OPEN,NONDIR)");
+        irp_set_rule(NULL);
+        pthread_mutex_lock(&gate.lock);
+        gate.leave = true;
+        pthread_cond_broadcast(&gate.changed);
+        pthread_mutex_unlock(&gate.lock);
+        irp_expect("CREATE(OPEN,NONDIR) CLEANUP CLOSE");
+        irp_tear_down();
+}
+
+/* A write handle whose other copy lives on in a child: the child's close is not the last, and no CLOSE comes
+ * before it. */
 static void test_inherited(void)
 {
         irp_set_up();
@@ -355,6 +402,20 @@ static void test_tmpfile(void)
         g_assert_cmpint((int)write(fd, "t", 1), ==, 1);
         close(fd);
         irp_expect("CREATE(CREATE,NONDIR,DELETE) WRITE CLEANUP CLOSE");
+
+        /* One that was given a name meanwhile keeps it. */
+        IN(path, "named");
+        g_autofree char *by_fd = NULL;
+        struct stat st;
+
+        fd = open(irp_mount, O_TMPFILE | O_RDWR, 0600);
+        by_fd = g_strdup_printf("/proc/self/fd/%d", fd);
+        g_assert_cmpint((int)write(fd, "t", 1), ==, 1);
+        g_assert_cmpint(linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW), ==, 0);
+        irp_clear();
+        close(fd);
+        irp_expect("CLEANUP CLOSE");
+        g_assert_cmpint(stat(path, &st), ==, 0);
         irp_tear_down();
 }
 
@@ -387,6 +448,7 @@ int main(int argc, char **argv)
         g_test_add_func("/irp/files/denied", test_denied);
         g_test_add_func("/irp/files/filter-reads", test_filter_reads);
         g_test_add_func("/irp/files/barrier", test_barrier);
+        g_test_add_func("/irp/files/killed", test_killed);
         g_test_add_func("/irp/files/inherited", test_inherited);
         g_test_add_func("/irp/files/mmap", test_mmap);
         g_test_add_func("/irp/files/fsync-and-allocate", test_fsync_and_allocate);

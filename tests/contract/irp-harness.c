@@ -3,10 +3,14 @@
 #include "irp-harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fltmgr/fsd.h"
@@ -22,17 +26,19 @@
 char *irp_source, *irp_mount;
 
 static char *base;
+static pid_t guard_pid;
+static int guard_fd;
 static struct fm_session *session;
 static PFLT_FILTER filter;
 static PFLT_INSTANCE instance;
 
 static struct {
-        GMutex lock;
-        GCond changed;
+        pthread_mutex_t lock; /* not GLib's, which race detectors can't see */
+        pthread_cond_t changed;
         GPtrArray *records; /* struct irp_record */
         uint64_t watched;
         const struct irp_rule *rule;
-} state;
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void record_free(gpointer opaque)
 {
@@ -64,7 +70,8 @@ static const char *const names[] = {
 
 static char *token_of(PFLT_CALLBACK_DATA data)
 {
-        static const char *const dispositions[] = {"SUPERSEDE", "OPEN", "CREATE", "OPEN_IF", "OVERWRITE", "OVERWRITE_IF"};
+        static const char *const dispositions[] = {"SUPERSEDE", "OPEN",      "CREATE",
+                                                   "OPEN_IF",   "OVERWRITE", "OVERWRITE_IF"};
         const FLT_IO_PARAMETER_BLOCK *iopb = data->Iopb;
         const ULONG options = iopb->Parameters.Create.Options;
 
@@ -77,11 +84,14 @@ static char *token_of(PFLT_CALLBACK_DATA data)
                                        options & FILE_DELETE_ON_CLOSE ? ",DELETE" : "",
                                        iopb->OperationFlags & SL_OPEN_TARGET_DIRECTORY ? ",TARGET" : "");
         case IRP_MJ_QUERY_INFORMATION:
-                return g_strdup_printf("QUERY_INFORMATION(%d)", iopb->Parameters.QueryFileInformation.FileInformationClass);
+                return g_strdup_printf("QUERY_INFORMATION(%d)",
+                                       iopb->Parameters.QueryFileInformation.FileInformationClass);
         case IRP_MJ_SET_INFORMATION:
-                return g_strdup_printf("SET_INFORMATION(%d)", iopb->Parameters.SetFileInformation.FileInformationClass);
+                return g_strdup_printf("SET_INFORMATION(%d)",
+                                       iopb->Parameters.SetFileInformation.FileInformationClass);
         case IRP_MJ_QUERY_VOLUME_INFORMATION:
-                return g_strdup_printf("QUERY_VOLUME(%d)", iopb->Parameters.QueryVolumeInformation.FsInformationClass);
+                return g_strdup_printf("QUERY_VOLUME(%d)",
+                                       iopb->Parameters.QueryVolumeInformation.FsInformationClass);
         case IRP_MJ_FILE_SYSTEM_CONTROL:
                 return g_strdup_printf("FSCTL(%x)", iopb->Parameters.FileSystemControl.Common.FsControlCode);
         case IRP_MJ_LOCK_CONTROL:
@@ -159,50 +169,72 @@ static bool applies(const struct irp_rule *rule, PFLT_CALLBACK_DATA data, PCFLT_
 {
         g_autofree char *name = NULL;
 
-        if (!rule || rule->major != data->Iopb->MajorFunction || (rule->class != -1 && rule->class != class_of(data)) ||
+        if (!rule || rule->major != data->Iopb->MajorFunction ||
+            (rule->class != -1 && rule->class != class_of(data)) ||
             (rule->not_pid && rule->not_pid == FltGetRequestorProcessId(data)))
                 return false;
         if (!rule->name_suffix)
                 return true;
         if (!objects->FileObject)
                 return false;
-        name = fm_utf8_from_utf16(objects->FileObject->FileName.Buffer, objects->FileObject->FileName.Length / sizeof(WCHAR));
+        name = fm_utf8_from_utf16(objects->FileObject->FileName.Buffer,
+                                  objects->FileObject->FileName.Length / sizeof(WCHAR));
         return g_str_has_suffix(name, rule->name_suffix);
 }
 
-static FLT_PREOP_CALLBACK_STATUS FLTAPI pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+/* What a rule's function has written, to the thread that made the system call. */
+static void publish(void)
 {
-        const struct irp_rule *rule = g_atomic_pointer_get(&state.rule);
+        pthread_mutex_lock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
+}
 
-        g_mutex_lock(&state.lock);
+static FLT_PREOP_CALLBACK_STATUS FLTAPI pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                            PVOID *context)
+{
+        struct irp_rule copy = {0};
+        const struct irp_rule *rule = NULL;
+
+        pthread_mutex_lock(&state.lock);
+        if (state.rule) {
+                copy = *state.rule;
+                rule = &copy;
+        }
         if (state.watched & fm_major_bit(data->Iopb->MajorFunction)) {
                 struct irp_record *record = record_new(data, objects);
 
                 g_ptr_array_add(state.records, record);
-                g_cond_broadcast(&state.changed);
+                pthread_cond_broadcast(&state.changed);
         }
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
         if (applies(rule, data, objects) && !rule->in_post) {
                 if (rule->pre) {
                         rule->pre(data, objects);
+                        publish();
                         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
                 }
                 data->IoStatus.Status = rule->status;
                 data->IoStatus.Information = 0;
-                return rule->status == FM_STATUS_DISALLOW_FSFILTER_IO ? FLT_PREOP_DISALLOW_FSFILTER_IO : FLT_PREOP_COMPLETE;
+                return rule->status == FM_STATUS_DISALLOW_FSFILTER_IO ? FLT_PREOP_DISALLOW_FSFILTER_IO
+                                                                      : FLT_PREOP_COMPLETE;
         }
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
-static FLT_POSTOP_CALLBACK_STATUS FLTAPI post(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
-                                              FLT_POST_OPERATION_FLAGS flags)
+static FLT_POSTOP_CALLBACK_STATUS FLTAPI post(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                              PVOID context, FLT_POST_OPERATION_FLAGS flags)
 {
-        const struct irp_rule *rule = g_atomic_pointer_get(&state.rule);
+        struct irp_rule copy = {0};
+        const struct irp_rule *rule = NULL;
         guint i;
 
         if (flags & FLTFL_POST_OPERATION_DRAINING)
                 return FLT_POSTOP_FINISHED_PROCESSING;
-        g_mutex_lock(&state.lock);
+        pthread_mutex_lock(&state.lock);
+        if (state.rule) {
+                copy = *state.rule;
+                rule = &copy;
+        }
         if (state.watched & fm_major_bit(data->Iopb->MajorFunction)) {
                 g_autofree char *token = token_of(data);
 
@@ -212,15 +244,16 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI post(PFLT_CALLBACK_DATA data, PCFLT_REL
                         if (record->status == STATUS_PENDING && strcmp(record->token, token) == 0) {
                                 record->status = data->IoStatus.Status;
                                 record->information = data->IoStatus.Information;
-                                g_cond_broadcast(&state.changed);
+                                pthread_cond_broadcast(&state.changed);
                                 break;
                         }
                 }
         }
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
         if (applies(rule, data, objects) && rule->in_post && NT_SUCCESS(data->IoStatus.Status)) {
                 if (rule->post) {
                         rule->post(data, objects);
+                        publish();
                         return FLT_POSTOP_FINISHED_PROCESSING;
                 }
                 if (data->Iopb->MajorFunction == IRP_MJ_CREATE)
@@ -237,8 +270,8 @@ static NTSTATUS FLTAPI unload(FLT_FILTER_UNLOAD_FLAGS flags)
         return STATUS_SUCCESS;
 }
 
-static NTSTATUS FLTAPI setup(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_SETUP_FLAGS flags, DEVICE_TYPE device,
-                             FLT_FILESYSTEM_TYPE type)
+static NTSTATUS FLTAPI setup(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_SETUP_FLAGS flags,
+                             DEVICE_TYPE device, FLT_FILESYSTEM_TYPE type)
 {
         instance = objects->Instance;
         return STATUS_SUCCESS;
@@ -298,11 +331,48 @@ char *irp_in_mount(const char *name)
         return g_build_filename(irp_mount, name, NULL);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        return remove(path);
+}
+
+/* Outlives the test, however it ends, and leaves nothing mounted and nothing behind. */
+static void guard_start(void)
+{
+        int ends[2];
+        char done;
+
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        guard_pid = fork();
+        g_assert_cmpint(guard_pid, >=, 0);
+        if (guard_pid > 0) {
+                close(ends[0]);
+                guard_fd = ends[1];
+                return;
+        }
+        close(ends[1]);
+        if (read(ends[0], &done, 1) == 0) {
+                if (umount2(irp_mount, MNT_DETACH) < 0 && fork() == 0)
+                        _exit(execlp("fusermount3", "fusermount3", "-q", "-u", "-z", irp_mount, NULL));
+                wait(NULL);
+                nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        }
+        _exit(0);
+}
+
+static void guard_stop(void)
+{
+        g_assert_cmpint((int)write(guard_fd, "", 1), ==, 1);
+        close(guard_fd);
+        waitpid(guard_pid, NULL, 0);
+}
+
 void irp_set_up(void)
 {
-        const struct fm_session_options options = {.sector_size = 512};
+        const struct fm_session_options options = {.sector_size = 512, .allow_other = geteuid() == 0};
         g_autofree char *error = NULL;
 
+        fm_credentials_init();
         base = g_dir_make_tmp("fltsim-irp-XXXXXX", NULL);
         g_assert_nonnull(base);
         irp_source = g_build_filename(base, "source", NULL);
@@ -310,13 +380,14 @@ void irp_set_up(void)
         g_assert_cmpint(mkdir(irp_source, 0755), ==, 0);
         g_assert_cmpint(mkdir(irp_mount, 0755), ==, 0);
         g_assert_cmpint(chmod(base, 0755), ==, 0);
+        guard_start();
 
         state.records = g_ptr_array_new_with_free_func(record_free);
         irp_watch(IRP_WATCH_DEFAULT);
         irp_set_rule(NULL);
 
         g_assert_cmpint(fm_request_monitor_start(), ==, 0);
-        if (fm_session_new(irp_source, irp_mount, &options, &session, &error) < 0 ||
+        if (fm_session_open(irp_source, irp_mount, &options, &session, &error) < 0 ||
             fm_session_add_volume(session, &fm_fuse_fsd, &error) < 0)
                 g_error("%s", error);
         fm_registry_set_string(FM_SERVICES_KEY "\\recorder\\Instances", "DefaultInstance", "recorder");
@@ -326,11 +397,6 @@ void irp_set_up(void)
         g_assert_nonnull(instance);
         if (fm_session_mount(session, &error) < 0 || fm_session_start(session, NULL, NULL) < 0)
                 g_error("%s", error ? error : "the mount does not start");
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        return remove(path);
 }
 
 void irp_tear_down(void)
@@ -346,6 +412,7 @@ void irp_tear_down(void)
         fm_registry_delete_tree(FM_SERVICES_KEY "\\recorder");
         g_ptr_array_unref(state.records);
         nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        guard_stop();
         g_clear_pointer(&base, g_free);
         g_clear_pointer(&irp_source, g_free);
         g_clear_pointer(&irp_mount, g_free);
@@ -353,21 +420,24 @@ void irp_tear_down(void)
 
 void irp_clear(void)
 {
-        g_mutex_lock(&state.lock);
+        pthread_mutex_lock(&state.lock);
         g_ptr_array_set_size(state.records, 0);
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
 }
 
 void irp_watch(uint64_t majors)
 {
-        g_mutex_lock(&state.lock);
+        pthread_mutex_lock(&state.lock);
         state.watched = majors;
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
 }
 
 void irp_set_rule(const struct irp_rule *rule)
 {
-        g_atomic_pointer_set(&state.rule, rule);
+        /* What a rule's function has written is seen by who sets the next. */
+        pthread_mutex_lock(&state.lock);
+        state.rule = rule;
+        pthread_mutex_unlock(&state.lock);
 }
 
 static char *joined_locked(void)
@@ -383,15 +453,18 @@ static char *joined_locked(void)
 
 void irp_expect_at(const char *file, int line, const char *expected)
 {
-        const gint64 until = g_get_monotonic_time() + WAIT_SECONDS * G_TIME_SPAN_SECOND;
+        struct timespec until;
         g_auto(GStrv) tokens = g_strsplit(expected, " ", -1);
         g_autofree char *got = NULL;
 
-        g_mutex_lock(&state.lock);
-        while (state.records->len < g_strv_length(tokens) && g_cond_wait_until(&state.changed, &state.lock, until))
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += WAIT_SECONDS;
+        pthread_mutex_lock(&state.lock);
+        while (state.records->len < g_strv_length(tokens) &&
+               pthread_cond_timedwait(&state.changed, &state.lock, &until) == 0)
                 ;
         got = joined_locked();
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
         if (strcmp(got, expected) != 0)
                 g_error("%s:%d:\n  expected %s\n  got      %s", file, line, expected, got);
 }
@@ -400,10 +473,10 @@ const struct irp_record *irp_record(unsigned n)
 {
         const struct irp_record *record;
 
-        g_mutex_lock(&state.lock);
+        pthread_mutex_lock(&state.lock);
         g_assert_cmpuint(n, <, state.records->len);
         record = g_ptr_array_index(state.records, n);
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
         return record;
 }
 
@@ -412,11 +485,11 @@ const struct irp_record *irp_find(const char *token)
         const struct irp_record *record = NULL;
         guint i;
 
-        g_mutex_lock(&state.lock);
+        pthread_mutex_lock(&state.lock);
         for (i = 0; i < state.records->len && !record; i++)
                 if (strcmp(((struct irp_record *)g_ptr_array_index(state.records, i))->token, token) == 0)
                         record = g_ptr_array_index(state.records, i);
-        g_mutex_unlock(&state.lock);
+        pthread_mutex_unlock(&state.lock);
         if (!record)
                 g_error("no %s", token);
         return record;
@@ -425,4 +498,9 @@ const struct irp_record *irp_find(const char *token)
 PFLT_INSTANCE irp_instance(void)
 {
         return instance;
+}
+
+PFLT_FILTER irp_filter(void)
+{
+        return filter;
 }

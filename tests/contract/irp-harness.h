@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mount in the test's own process with a filter linked into it that registers for everything, writes down what comes,
- * and denies what it is told to.
+ * A mount in the test's own process with a filter linked into it that registers for everything, writes down
+ * what comes, and denies what it is told to.
  *
- * What the kernel asks for by itself (attributes before a permission check, ACLs) is not written down unless a test
- * says so.
+ * What the kernel asks for by itself (attributes before a permission check, ACLs) is not written down unless
+ * a test says so.
  */
 #pragma once
 
@@ -17,8 +17,8 @@
 
 struct irp_record {
         UCHAR major, minor;
-        char *token;  /* "CREATE(OPEN,NONDIR)", "SET_INFORMATION(64)" */
-        char *name;   /* FileName of the file object, UTF-8 with backslashes; "" without one */
+        char *token; /* "CREATE(OPEN,NONDIR)", "SET_INFORMATION(64)" */
+        char *name;  /* FileName of the file object, UTF-8 with backslashes; "" without one */
         ACCESS_MASK access;
         ULONG share;
         ULONG irp_flags;
@@ -28,7 +28,7 @@ struct irp_record {
         ULONG pid;
         KPROCESSOR_MODE mode;
         ULONG file_flags;
-        NTSTATUS status;       /* after the bottom; valid when the operation is over */
+        NTSTATUS status; /* after the bottom; valid when the operation is over */
         ULONG_PTR information;
 };
 
@@ -38,7 +38,7 @@ struct irp_rule {
         int class; /* information class, or -1 */
         bool in_post;
         NTSTATUS status;
-        ULONG not_pid; /* not to this process; 0: to all */
+        ULONG not_pid;           /* not to this process; 0: to all */
         const char *name_suffix; /* only for such file objects; NULL: all */
         void (*pre)(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects); /* instead of a status */
         void (*post)(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects);
@@ -50,7 +50,7 @@ bool irp_can_mount(void);
 void irp_set_up(void);
 void irp_tear_down(void);
 
-extern char *irp_source, *irp_mount; /* directories */
+extern char *irp_source, *irp_mount;   /* directories */
 char *irp_in_source(const char *name); /* g_free() it */
 char *irp_in_mount(const char *name);
 
@@ -62,7 +62,8 @@ void irp_watch(uint64_t majors);
 
 void irp_set_rule(const struct irp_rule *rule); /* NULL: none */
 
-/* Waits until as many as in `expected` (tokens, blank-separated) have come, and fails unless they are the same. */
+/* Waits until as many as in `expected` (tokens, blank-separated) have come, and fails unless they are the
+ * same. */
 #define irp_expect(expected) irp_expect_at(__FILE__, __LINE__, expected)
 void irp_expect_at(const char *file, int line, const char *expected);
 /* The n-th written down, counted from 0. Valid until irp_clear(). */
@@ -71,3 +72,4 @@ const struct irp_record *irp_record(unsigned n);
 const struct irp_record *irp_find(const char *token);
 
 PFLT_INSTANCE irp_instance(void);
+PFLT_FILTER irp_filter(void);

@@ -11,6 +11,7 @@ refused() {
   out=$("$FLTSIM" "$@" 2>&1)
   status=$?
   ok "$name: refused" test "$status" != 0
+  out=${out//$'\n'/ | }
   ok "$name: says so ($out)" grep -qE -- "$pattern" <<<"$out"
   ok "$name: nothing is mounted" not is_mounted
   ok "$name: nothing runs" not pgrep -f -- "fltsim mount.* $MNT"

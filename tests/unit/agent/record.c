@@ -104,6 +104,17 @@ static void test_record_text(void)
                         "2023-11-14T22:13:20.123Z clean \\a\\b\\u000ac... (process 4711, open, 68 bytes, 152 us)\n");
 }
 
+static void test_record_unanswered(void)
+{
+        const gunichar2 name[] = { 'a' };
+        struct fm_record record = record_infected(name, G_N_ELEMENTS(name));
+        g_autofree char *line = NULL;
+
+        record.verdict = FM_VERDICT_NONE;
+        line = fm_record_format(&record, false, TIME);
+        g_assert_cmpstr(line, ==, "2023-11-14T22:13:20.123Z unanswered a (cat, process 4711, open, 68 bytes, 152 us)\n");
+}
+
 static void test_record_json(void)
 {
         const gunichar2 name[] = { '\\', 'a', '"', 0xf0ff };
@@ -143,6 +154,7 @@ int main(int argc, char **argv)
         g_test_add_func("/agent/record/utf16", test_utf16);
         g_test_add_func("/agent/record/bytes", test_bytes);
         g_test_add_func("/agent/record/text", test_record_text);
+        g_test_add_func("/agent/record/unanswered", test_record_unanswered);
         g_test_add_func("/agent/record/json", test_record_json);
         g_test_add_func("/agent/record/event", test_event);
         return g_test_run();

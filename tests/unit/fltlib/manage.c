@@ -35,7 +35,8 @@ static void answer(const struct fm_frame *request, struct fm_frame *reply, uint8
         keep(asked.instance, request->manage.instance);
         keep(asked.altitude, request->manage.altitude);
         reply->managed.status = status;
-        for (unsigned i = request->manage.first; status >= 0 && i < names && reply->managed.count < a_frame; i++) {
+        for (unsigned i = request->manage.first; status >= 0 && i < names && reply->managed.count < a_frame;
+             i++) {
                 WCHAR text[3] = { (WCHAR)('0' + i / 100), (WCHAR)('0' + i / 10 % 10), (WCHAR)('0' + i % 10) };
 
                 g_assert_cmpint(fm_entry_add(entries, size, &position, text, sizeof(text)), ==, 0);
@@ -72,21 +73,29 @@ static void test_list(struct fake_server **server, gconstpointer unused)
         DWORD bytes = 0;
 
         names = 123; /* in several answers */
-        assert_hr(FilterFindFirst(FilterAggregateStandardInformation, buffer, sizeof(buffer), &bytes, &find), 0);
+        assert_hr(FilterFindFirst(FilterAggregateStandardInformation, buffer, sizeof(buffer), &bytes, &find),
+                  0);
         g_assert_cmpuint(asked.op, ==, FM_MANAGE_LIST_FILTERS);
         g_assert_cmpuint(asked.class, ==, 2);
         for (unsigned i = 1; i < 123; i++) {
                 /* What does not fit is given again. */
-                assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, 5, &bytes), 0x8007007A);
+                assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, 5, &bytes),
+                          0x8007007A);
                 g_assert_cmpuint(bytes, ==, 6);
-                assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, sizeof(buffer), &bytes), 0);
-                g_assert_cmpuint((buffer[0] - '0') * 100u + (buffer[1] - '0') * 10u + (buffer[2] - '0'), ==, i);
+                assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, sizeof(buffer),
+                                         &bytes),
+                          0);
+                g_assert_cmpuint((buffer[0] - '0') * 100u + (buffer[1] - '0') * 10u + (buffer[2] - '0'), ==,
+                                 i);
         }
-        assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, sizeof(buffer), &bytes), 0x80070103);
-        assert_hr(FilterFindNext(find, (FILTER_INFORMATION_CLASS)3, buffer, sizeof(buffer), &bytes), 0x80070057);
+        assert_hr(FilterFindNext(find, FilterAggregateStandardInformation, buffer, sizeof(buffer), &bytes),
+                  0x80070103);
+        assert_hr(FilterFindNext(find, (FILTER_INFORMATION_CLASS)3, buffer, sizeof(buffer), &bytes),
+                  0x80070057);
         /* A handle of one family is none of another. */
         assert_hr(FilterVolumeFindClose(find), 0x80070006);
-        assert_hr(FilterVolumeFindNext(find, FilterVolumeBasicInformation, buffer, sizeof(buffer), &bytes), 0x80070006);
+        assert_hr(FilterVolumeFindNext(find, FilterVolumeBasicInformation, buffer, sizeof(buffer), &bytes),
+                  0x80070006);
         assert_hr(FilterFindClose(find), 0);
         assert_hr(FilterFindClose(find), 0x80070006);
 }
@@ -97,24 +106,31 @@ static void test_first(struct fake_server **server, gconstpointer unused)
         WCHAR buffer[3];
         DWORD bytes = 0;
 
-        assert_hr(FilterVolumeFindFirst(FilterVolumeStandardInformation, buffer, 4, &bytes, &find), 0x8007007A);
+        assert_hr(FilterVolumeFindFirst(FilterVolumeStandardInformation, buffer, 4, &bytes, &find),
+                  0x8007007A);
         g_assert_true(find == INVALID_HANDLE_VALUE);
         g_assert_cmpuint(bytes, ==, 6);
         g_assert_cmpuint(asked.op, ==, FM_MANAGE_LIST_VOLUMES);
-        assert_hr(FilterVolumeFindFirst((FILTER_VOLUME_INFORMATION_CLASS)2, buffer, 6, &bytes, &find), 0x80070057);
-        assert_hr(FilterInstanceFindFirst(L"f", (INSTANCE_INFORMATION_CLASS)4, buffer, 6, &bytes, &find), 0x80070057);
+        assert_hr(FilterVolumeFindFirst((FILTER_VOLUME_INFORMATION_CLASS)2, buffer, 6, &bytes, &find),
+                  0x80070057);
+        assert_hr(FilterInstanceFindFirst(L"f", (INSTANCE_INFORMATION_CLASS)4, buffer, 6, &bytes, &find),
+                  0x80070057);
         names = 0;
-        assert_hr(FilterInstanceFindFirst(L"filter", InstanceFullInformation, buffer, 6, &bytes, &find), 0x80070103);
+        assert_hr(FilterInstanceFindFirst(L"filter", InstanceFullInformation, buffer, 6, &bytes, &find),
+                  0x80070103);
         g_assert_true(find == INVALID_HANDLE_VALUE);
         g_assert_cmpstr(asked.filter, ==, "filter");
         names = 1;
-        assert_hr(FilterVolumeInstanceFindFirst(L"C:", InstanceBasicInformation, buffer, 6, &bytes, &find), 0);
+        assert_hr(FilterVolumeInstanceFindFirst(L"C:", InstanceBasicInformation, buffer, 6, &bytes, &find),
+                  0);
         g_assert_cmpstr(asked.volume, ==, "C:");
         g_assert_cmpuint(asked.op, ==, FM_MANAGE_LIST_VOLUME_INSTANCES);
-        assert_hr(FilterVolumeInstanceFindNext(find, InstanceBasicInformation, buffer, 6, &bytes), 0x80070103);
+        assert_hr(FilterVolumeInstanceFindNext(find, InstanceBasicInformation, buffer, 6, &bytes),
+                  0x80070103);
         assert_hr(FilterVolumeInstanceFindClose(find), 0);
         status = STATUS_FLT_FILTER_NOT_FOUND;
-        assert_hr(FilterInstanceFindFirst(L"filter", InstanceFullInformation, buffer, 6, &bytes, &find), 0x801F0013);
+        assert_hr(FilterInstanceFindFirst(L"filter", InstanceFullInformation, buffer, 6, &bytes, &find),
+                  0x801F0013);
 }
 
 static void test_verbs(struct fake_server **server, gconstpointer unused)
@@ -153,18 +169,24 @@ static void test_handles(struct fake_server **server, gconstpointer unused)
         DWORD bytes = 0;
 
         assert_hr(FilterCreate(L"scanner", &filter), 0);
-        assert_hr(FilterGetInformation(filter, FilterAggregateBasicInformation, buffer, sizeof(buffer), &bytes), 0);
+        assert_hr(
+                FilterGetInformation(filter, FilterAggregateBasicInformation, buffer, sizeof(buffer), &bytes),
+                0);
         g_assert_cmpuint(asked.op, ==, FM_MANAGE_FILTER_INFORMATION);
         g_assert_cmpuint(asked.class, ==, 1);
         g_assert_cmpstr(asked.filter, ==, "scanner");
         assert_hr(FilterGetInformation(filter, FilterFullInformation, buffer, 2, &bytes), 0x8007007A);
         g_assert_cmpuint(bytes, ==, 6);
         assert_hr(FilterInstanceCreate(L"scanner", L"C:", NULL, &instance), 0);
-        assert_hr(FilterInstanceGetInformation(instance, InstanceFullInformation, buffer, sizeof(buffer), &bytes), 0);
+        assert_hr(FilterInstanceGetInformation(instance, InstanceFullInformation, buffer, sizeof(buffer),
+                                               &bytes),
+                  0);
         g_assert_cmpuint(asked.op, ==, FM_MANAGE_INSTANCE_INFORMATION);
         g_assert_cmpstr(asked.volume, ==, "C:");
         g_assert_cmpstr(asked.instance, ==, "");
-        assert_hr(FilterInstanceGetInformation(filter, InstanceFullInformation, buffer, sizeof(buffer), &bytes), 0x80070006);
+        assert_hr(
+                FilterInstanceGetInformation(filter, InstanceFullInformation, buffer, sizeof(buffer), &bytes),
+                0x80070006);
         assert_hr(FilterClose(instance), 0x80070006);
         assert_hr(FilterClose(filter), 0);
         assert_hr(FilterInstanceClose(instance), 0);

@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HR(error) ((HRESULT)(0x80070000u | (error)))
-
 struct message {
         FILTER_MESSAGE_HEADER header;
         char text[64];
@@ -34,7 +32,8 @@ struct fixture {
 static void setup_with(struct fixture *f, DWORD options)
 {
         f->server = fake_server_new();
-        g_assert_cmphex((ULONG)FilterConnectCommunicationPort(PORT_NAME, options, NULL, 0, NULL, &f->port), ==, 0);
+        g_assert_cmphex((ULONG)FilterConnectCommunicationPort(PORT_NAME, options, NULL, 0, NULL, &f->port),
+                        ==, 0);
         f->connection = fake_server_connection(f->server, 0);
 }
 
@@ -86,8 +85,9 @@ static gpointer send_text(gpointer pointer)
         struct sender *sender = pointer;
 
         sender->reply_length = sizeof(sender->reply);
-        sender->status = fake_send(sender->connection, sender->text, (uint32_t)strlen(sender->text),
-                                   sender->one_way ? NULL : sender->reply, &sender->reply_length, sender->timeout);
+        sender->status =
+                fake_send(sender->connection, sender->text, (uint32_t)strlen(sender->text),
+                          sender->one_way ? NULL : sender->reply, &sender->reply_length, sender->timeout);
         return NULL;
 }
 
@@ -119,9 +119,10 @@ static void test_connect_refusals(void)
         fake_server_set_connect_status(server, STATUS_SUCCESS);
         assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, big, 0xFFE7, NULL, &port), 0);
         CloseHandle(port);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, FLT_PORT_FLAG_SYNC_HANDLE, "abc", 3, NULL, &port), 0);
-        g_assert_cmpmem(fake_server_connection(server, 1)->context, fake_server_connection(server, 1)->context_length,
-                        "abc", 3);
+        assert_hr(FilterConnectCommunicationPort(PORT_NAME, FLT_PORT_FLAG_SYNC_HANDLE, "abc", 3, NULL, &port),
+                  0);
+        g_assert_cmpmem(fake_server_connection(server, 1)->context,
+                        fake_server_connection(server, 1)->context_length, "abc", 3);
         g_assert_cmpuint(fake_server_connection(server, 1)->options, ==, 1);
         CloseHandle(port);
         fake_server_wait_closed(server, fake_server_connection(server, 1));
@@ -267,7 +268,8 @@ static void test_event(struct fixture *f, gconstpointer unused)
         DWORD bytes = 0;
 
         for (unsigned i = 0; i < 50; i++) {
-                assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, &message.overlapped), 0x800703E5);
+                assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, &message.overlapped),
+                          0x800703E5);
                 g_assert_cmphex(message.overlapped.Internal, ==, 0x103);
                 g_assert_cmpuint(WaitForSingleObject(message.overlapped.hEvent, 0), ==, WAIT_TIMEOUT);
                 g_assert_false(GetOverlappedResult(f->port, &message.overlapped, &bytes, FALSE));
@@ -289,6 +291,37 @@ static void test_event(struct fixture *f, gconstpointer unused)
         assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, &message.overlapped), 0x80070006);
         CloseHandle(never);
         CloseHandle(message.overlapped.hEvent);
+}
+
+static DWORD WINAPI wait_for_event(LPVOID parameter)
+{
+        return WaitForSingleObject(parameter, INFINITE);
+}
+
+/* Two threads wait for a receive each: when the one that looks after the socket has its own, the other takes over. */
+static void test_two_waiters(struct fixture *f, gconstpointer unused)
+{
+        for (unsigned round = 0; round < 100; round++) {
+                struct message messages[2] = { { .header = { 0 } } };
+                struct fm_slot slots[2];
+                HANDLE threads[2];
+
+                for (unsigned i = 0; i < 2; i++) {
+                        messages[i].overlapped.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+                        assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
+                                  0x800703E5);
+                        threads[i] = CreateThread(NULL, 0, wait_for_event, messages[i].overlapped.hEvent, 0, NULL);
+                }
+                for (unsigned i = 0; i < 2; i++) {
+                        fake_offer(f->connection, &slots[i], "m", 1, 0, false);
+                        g_assert_cmpint(fake_finish(f->connection, &slots[i], NULL, NULL, 0), ==, 0);
+                }
+                g_assert_cmpuint(WaitForMultipleObjects(2, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
+                for (unsigned i = 0; i < 2; i++) {
+                        CloseHandle(threads[i]);
+                        CloseHandle(messages[i].overlapped.hEvent);
+                }
+        }
 }
 
 static void test_cancel(struct fixture *f, gconstpointer unused)
@@ -330,10 +363,11 @@ static DWORD WINAPI pool_worker(LPVOID parameter)
         while (GetQueuedCompletionStatus(pool->completion, &bytes, &key, &overlapped, INFINITE)) {
                 g_assert_cmpuint(key, ==, 77);
                 message = CONTAINING_RECORD(overlapped, struct message, overlapped);
-                message->text[bytes - 16] = '\0';
+                message->text[MIN(bytes - 16, sizeof(message->text) - 1)] = '\0';
                 InterlockedIncrement(&pool->received); /* before the sender goes on */
                 assert_hr(reply_to(pool->port, message->header.MessageId, 0, message->text), 0);
-                assert_hr(FilterGetMessage(pool->port, &message->header, MESSAGE_SIZE, overlapped), 0x800703E5);
+                if (FilterGetMessage(pool->port, &message->header, MESSAGE_SIZE, overlapped) == E_HANDLE)
+                        return ERROR_INVALID_HANDLE; /* the connection has ended meanwhile */
         }
         return overlapped ? GetLastError() : 0;
 }
@@ -352,7 +386,8 @@ static gpointer send_many(gpointer pointer)
                 uint32_t length = sizeof(reply);
 
                 g_snprintf(text, sizeof(text), "%u", load->first + i);
-                g_assert_cmpint(fake_send(load->connection, text, (uint32_t)strlen(text), reply, &length, 0), ==, 0);
+                g_assert_cmpint(fake_send(load->connection, text, (uint32_t)strlen(text), reply, &length, 0),
+                                ==, 0);
                 g_assert_cmpmem(reply, length, text, strlen(text));
         }
         return NULL;
@@ -376,7 +411,9 @@ static void test_completion_port(struct fixture *f, gconstpointer unused)
         for (unsigned i = 0; i < WORKERS; i++)
                 threads[i] = CreateThread(NULL, 0, pool_worker, &pool, 0, NULL);
         for (unsigned i = 0; i < RECEIVES; i++)
-                assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped), 0x800703E5);
+                assert_hr(
+                        FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
+                        0x800703E5);
         for (unsigned i = 0; i < SENDERS; i++) {
                 loads[i] = (struct load){ f->connection, i * EACH, EACH };
                 senders[i] = g_thread_new("sender", send_many, &loads[i]);
@@ -384,10 +421,10 @@ static void test_completion_port(struct fixture *f, gconstpointer unused)
         for (unsigned i = 0; i < SENDERS; i++)
                 g_thread_join(senders[i]);
         g_assert_cmpint(InterlockedExchangeAdd(&pool.received, 0), ==, SENDERS * EACH);
-        /* One failed completion ends one worker; six of them are enough for four. */
-        while (!CancelIoEx(f->port, NULL))
-                SwitchToThread();
-        g_assert_cmpuint(WaitForMultipleObjects(WORKERS, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
+        /* One failed completion ends one worker. One that was busy starts another receive: again, then. */
+        do {
+                CancelIoEx(f->port, NULL);
+        } while (WaitForMultipleObjects(WORKERS, threads, TRUE, 1) != WAIT_OBJECT_0);
         for (unsigned i = 0; i < WORKERS; i++) {
                 DWORD code;
 
@@ -442,7 +479,9 @@ static DWORD WINAPI get_one(LPVOID parameter)
         return (DWORD)FilterGetMessage(parameter, &message.header, MESSAGE_SIZE, NULL);
 }
 
-/* Threads that block in FilterGetMessage come back at a kick, at CancelIoEx and at the close of the handle. */
+/*
+ * Threads that block in FilterGetMessage come back at a kick, at CancelIoEx and at the close of the handle.
+ */
 static void test_blocked(struct fixture *f, gconstpointer how)
 {
         HANDLE threads[3], copy = NULL;
@@ -462,7 +501,8 @@ static void test_blocked(struct fixture *f, gconstpointer how)
                 wanted = 0x800703E3;
                 while (ended < 3) {
                         CancelIoEx(f->port, NULL);
-                        for (ended = 0; ended < 3 && WaitForSingleObject(threads[ended], 0) == WAIT_OBJECT_0; ended++)
+                        for (ended = 0; ended < 3 && WaitForSingleObject(threads[ended], 0) == WAIT_OBJECT_0;
+                             ended++)
                                 ;
                 }
         } else {
@@ -482,6 +522,50 @@ static void test_blocked(struct fixture *f, gconstpointer how)
         }
         if (copy)
                 CloseHandle(copy);
+}
+
+struct sized {
+        HANDLE port;
+        DWORD size;
+};
+
+static DWORD WINAPI get_sized(LPVOID parameter)
+{
+        struct sized *sized = parameter;
+        struct message message;
+
+        return (DWORD)FilterGetMessage(sized->port, &message.header, sized->size, NULL);
+}
+
+/* Whichever blocked thread wakes first, the one whose buffer is large enough gets the message; the other waits on. */
+static void test_blocked_sizes(struct fixture *f, gconstpointer unused)
+{
+        for (unsigned round = 0; round < 100; round++) {
+                struct sized sized[2] = { { f->port, round % 2 ? 20 : 80 }, { f->port, round % 2 ? 80 : 20 } };
+                unsigned large = round % 2, small = !large;
+                struct fm_slot slot;
+                HANDLE threads[2];
+                DWORD code;
+
+                for (unsigned i = 0; i < 2; i++) {
+                        threads[i] = CreateThread(NULL, 0, get_sized, &sized[i], 0, NULL);
+                        while (atomic_load(&f->connection->ring.header->armed) <= i)
+                                SwitchToThread();
+                }
+                fake_offer(f->connection, &slot, "twenty bytes at least", 21, 0, false);
+                g_assert_cmpuint(WaitForSingleObject(threads[large], INFINITE), ==, WAIT_OBJECT_0);
+                GetExitCodeThread(threads[large], &code);
+                g_assert_cmphex(code, ==, 0);
+                g_assert_cmpint(fake_finish(f->connection, &slot, NULL, NULL, 0), ==, 0);
+                /* Had it been alone in the queue when the message came, it was told of it. */
+                fake_offer(f->connection, &slot, "four", 4, 0, false);
+                g_assert_cmpuint(WaitForSingleObject(threads[small], INFINITE), ==, WAIT_OBJECT_0);
+                GetExitCodeThread(threads[small], &code);
+                g_assert_true(code == 0 || code == 0x8007007A);
+                g_assert_cmphex((uint32_t)fake_finish(f->connection, &slot, NULL, NULL, 1), ==, code ? 0x102 : 0);
+                for (unsigned i = 0; i < 2; i++)
+                        CloseHandle(threads[i]);
+        }
 }
 
 static DWORD WINAPI sync_worker(LPVOID parameter)
@@ -542,6 +626,46 @@ static void test_many_threads(struct fixture *f, gconstpointer unused)
                 CloseHandle(threads[i]);
         }
         g_assert_cmpuint(total, ==, SENDERS * EACH);
+}
+
+/* Threads in FilterGetMessage and a completion port on one connection: every message goes to one of them. */
+static void test_mixed(struct fixture *f, gconstpointer unused)
+{
+        enum { WORKERS = 2, SENDERS = 6, EACH = 300 };
+        struct pool pool = { .port = f->port };
+        struct load loads[SENDERS];
+        GThread *senders[SENDERS];
+        HANDLE threads[2 * WORKERS];
+        struct message messages[WORKERS];
+        DWORD by_threads = 0;
+
+        memset(messages, 0, sizeof(messages));
+        pool.completion = CreateIoCompletionPort(f->port, NULL, 77, 0);
+        for (unsigned i = 0; i < WORKERS; i++) {
+                assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
+                          0x800703E5);
+                threads[i] = CreateThread(NULL, 0, pool_worker, &pool, 0, NULL);
+                threads[WORKERS + i] = CreateThread(NULL, 0, sync_worker, f->port, 0, NULL);
+        }
+        for (unsigned i = 0; i < SENDERS; i++) {
+                loads[i] = (struct load){ f->connection, i * EACH, EACH };
+                senders[i] = g_thread_new("sender", send_padded, &loads[i]);
+        }
+        for (unsigned i = 0; i < SENDERS; i++)
+                g_thread_join(senders[i]);
+        fake_kick(f->connection);
+        for (unsigned i = 0; i < WORKERS; i++) {
+                DWORD count;
+
+                g_assert_cmpuint(WaitForSingleObject(threads[WORKERS + i], INFINITE), ==, WAIT_OBJECT_0);
+                GetExitCodeThread(threads[WORKERS + i], &count);
+                by_threads += count;
+        }
+        g_assert_cmpuint(WaitForMultipleObjects(WORKERS, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
+        g_assert_cmpint(InterlockedExchangeAdd(&pool.received, 0) + (LONG)by_threads, ==, SENDERS * EACH);
+        for (unsigned i = 0; i < 2 * WORKERS; i++)
+                CloseHandle(threads[i]);
+        CloseHandle(pool.completion);
 }
 
 static void test_descriptor(struct fixture *f, gconstpointer unused)
@@ -633,7 +757,10 @@ static void test_send(struct fixture *f, gconstpointer unused)
         g_assert_cmpuint(fake_server_joins(f->server), <=, 4);
 }
 
-/* A section appears under the filter's handle before the message that names it, and the ring counts its close. */
+/*
+ * A section appears under the filter's handle before the message that names it, and the ring counts its
+ * close.
+ */
 static void test_given(struct fixture *f, gconstpointer unused)
 {
         int fd = memfd_create("given", MFD_CLOEXEC);
@@ -744,6 +871,7 @@ int main(int argc, char **argv)
         ADD("/port/too-small", test_too_small);
         ADD("/port/oldest-that-fits", test_oldest_that_fits);
         ADD("/port/event", test_event);
+        ADD("/port/event/two-waiters", test_two_waiters);
         ADD("/port/cancel", test_cancel);
         ADD("/port/completion-port", test_completion_port);
         ADD("/port/completion-of-close", test_completion_of_close);
@@ -751,7 +879,9 @@ int main(int argc, char **argv)
         g_test_add("/port/blocked/kick", struct fixture, GINT_TO_POINTER(0), setup, test_blocked, teardown);
         g_test_add("/port/blocked/cancel", struct fixture, GINT_TO_POINTER(1), setup, test_blocked, teardown);
         g_test_add("/port/blocked/close", struct fixture, GINT_TO_POINTER(2), setup, test_blocked, teardown);
+        ADD("/port/blocked/sizes", test_blocked_sizes);
         ADD("/port/many-threads", test_many_threads);
+        ADD("/port/mixed", test_mixed);
         ADD("/port/descriptor", test_descriptor);
         ADD("/port/send", test_send);
         ADD("/port/given", test_given);

@@ -227,7 +227,8 @@ static gpointer run(gpointer pointer)
                 }
                 if (fds[1].revents) {
                         g_assert_cmpuint(count, <, PEERS_MAX);
-                        peers[count++] = (struct peer){ .fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC) };
+                        peers[count++] =
+                                (struct peer){.fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC)};
                 }
         }
         while (count > 0)
@@ -349,8 +350,8 @@ void fake_kick(struct fake_connection *connection)
         shutdown(connection->fd, SHUT_WR);
 }
 
-void fake_offer(struct fake_connection *connection, struct fm_slot *slot, const void *message, uint32_t length,
-                uint32_t reply_capacity, bool wants_reply)
+void fake_offer(struct fake_connection *connection, struct fm_slot *slot, const void *message,
+                uint32_t length, uint32_t reply_capacity, bool wants_reply)
 {
         struct fm_frame doorbell = { .type = FM_FRAME_DOORBELL };
         bool ring;
@@ -368,8 +369,8 @@ void fake_offer(struct fake_connection *connection, struct fm_slot *slot, const 
         pthread_mutex_unlock(&connection->lock);
 }
 
-int32_t fake_finish(struct fake_connection *connection, struct fm_slot *slot, void *reply, uint32_t *reply_length,
-                    unsigned timeout_ms)
+int32_t fake_finish(struct fake_connection *connection, struct fm_slot *slot, void *reply,
+                    uint32_t *reply_length, unsigned timeout_ms)
 {
         struct timespec deadline;
         enum fm_ring_result result;
@@ -402,7 +403,8 @@ int32_t fake_finish(struct fake_connection *connection, struct fm_slot *slot, vo
                 int32_t replied = STATUS_SUCCESS;
 
                 fm_ring_collect(&connection->ring, slot, reply, &length, &replied);
-                status = slot->wants_reply && length > slot->reply_capacity ? STATUS_BUFFER_OVERFLOW : replied;
+                status =
+                        slot->wants_reply && length > slot->reply_capacity ? STATUS_BUFFER_OVERFLOW : replied;
                 if (!slot->wants_reply)
                         status = STATUS_SUCCESS;
         }

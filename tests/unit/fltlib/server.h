@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A filter manager in a thread of the test: accepts connections to one port, offers messages, answers calls and
- * management requests as the test says. It speaks the protocol by src/wire and nothing else.
+ * A filter manager in a thread of the test: accepts connections to one port, offers messages, answers calls
+ * and management requests as the test says. It speaks the protocol by src/wire and nothing else.
  */
 #pragma once
 
@@ -33,8 +33,10 @@ struct fake_connection {
 struct fake_server;
 
 /* Sets the answer; given section descriptors go into *descriptor (-1: none), which stays the test's. */
-typedef void (*fake_call)(const struct fm_frame *request, struct fm_frame *answer, uint8_t *out, int *descriptor);
-typedef void (*fake_manage)(const struct fm_frame *request, struct fm_frame *answer, uint8_t *entries, size_t size);
+typedef void (*fake_call)(const struct fm_frame *request, struct fm_frame *answer, uint8_t *out,
+                          int *descriptor);
+typedef void (*fake_manage)(const struct fm_frame *request, struct fm_frame *answer, uint8_t *entries,
+                            size_t size);
 
 struct fake_server *fake_server_new(void);
 void fake_server_free(struct fake_server *server);
@@ -55,9 +57,9 @@ void fake_kick(struct fake_connection *connection);
 int32_t fake_send(struct fake_connection *connection, const void *message, uint32_t length, void *reply,
                   uint32_t *reply_length, unsigned timeout_ms);
 /* The first half of it, for tests that want a message that waits. */
-void fake_offer(struct fake_connection *connection, struct fm_slot *slot, const void *message, uint32_t length,
-                uint32_t reply_capacity, bool wants_reply);
-int32_t fake_finish(struct fake_connection *connection, struct fm_slot *slot, void *reply, uint32_t *reply_length,
-                    unsigned timeout_ms);
+void fake_offer(struct fake_connection *connection, struct fm_slot *slot, const void *message,
+                uint32_t length, uint32_t reply_capacity, bool wants_reply);
+int32_t fake_finish(struct fake_connection *connection, struct fm_slot *slot, void *reply,
+                    uint32_t *reply_length, unsigned timeout_ms);
 /* A DOORBELL that brings a section. */
 void fake_give(struct fake_connection *connection, uint64_t handle, int fd, uint64_t size);

@@ -94,7 +94,10 @@ static DWORD WINAPI worker(LPVOID parameter)
         return GetLastError();
 }
 
-/* Every packet exactly once, and when the last handle is closed everybody who waits gets ERROR_ABANDONED_WAIT_0. */
+/*
+ * Every packet exactly once, and when the last handle is closed everybody who waits gets
+ * ERROR_ABANDONED_WAIT_0.
+ */
 static void test_pool(void)
 {
         static struct pool pool;
@@ -134,7 +137,10 @@ static DWORD WINAPI wait_for_packet(LPVOID parameter)
         return GetLastError();
 }
 
-/* A duplicate keeps the port open; the waiters are all in the wait when the last handle goes, or find no handle. */
+/*
+ * A duplicate keeps the port open; the waiters are all in the wait when the last handle goes, or find no
+ * handle.
+ */
 static void test_abandoned(void)
 {
         for (unsigned round = 0; round < 100; round++) {

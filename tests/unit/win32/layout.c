@@ -101,7 +101,8 @@ AT(INSTANCE_AGGREGATE_STANDARD_INFORMATION, Type.MiniFilter.FilterNameBufferOffs
 AT(INSTANCE_AGGREGATE_STANDARD_INFORMATION, Type.MiniFilter.SupportedFeatures, 36);
 
 _Static_assert(FLT_PORT_FLAG_SYNC_HANDLE == 1, "FLT_PORT_FLAG_SYNC_HANDLE");
-_Static_assert(FLT_FSTYPE_NTFS == 2 && FLT_FSTYPE_EXFAT == 22 && FLT_FSTYPE_REFS == 28, "FLT_FILESYSTEM_TYPE");
+_Static_assert(FLT_FSTYPE_NTFS == 2 && FLT_FSTYPE_EXFAT == 22 && FLT_FSTYPE_REFS == 28,
+               "FLT_FILESYSTEM_TYPE");
 _Static_assert(ERROR_IO_PENDING == 997 && ERROR_ABANDONED_WAIT_0 == 735, "winerror.h");
 
 static const struct {

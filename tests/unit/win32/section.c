@@ -95,7 +95,8 @@ static void test_query_of_other_memory(void)
         MEMORY_BASIC_INFORMATION information;
         void *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-        g_assert_cmpuint(VirtualQuery((char *)map + 4096, &information, sizeof(information)), ==, sizeof(information));
+        g_assert_cmpuint(VirtualQuery((char *)map + 4096, &information, sizeof(information)), ==,
+                         sizeof(information));
         g_assert_true(information.BaseAddress == (char *)map + 4096);
         g_assert_cmpuint(information.State, ==, MEM_COMMIT);
         g_assert_cmpuint(information.Protect, ==, PAGE_READWRITE);

@@ -3,6 +3,8 @@
 #include <windows.h>
 
 #include <glib.h>
+#include <signal.h>
+#include <unistd.h>
 
 #define THREADS 8
 
@@ -224,7 +226,8 @@ static void test_ping_pong(void)
 {
         HANDLE a = CreateEventW(NULL, FALSE, TRUE, NULL), b = CreateEventW(NULL, FALSE, FALSE, NULL);
         struct ping one = { a, b, 20000 }, two = { b, a, 20000 };
-        HANDLE threads[2] = { CreateThread(NULL, 0, ping, &one, 0, NULL), CreateThread(NULL, 0, ping, &two, 0, NULL) };
+        HANDLE threads[2] = {CreateThread(NULL, 0, ping, &one, 0, NULL),
+                             CreateThread(NULL, 0, ping, &two, 0, NULL)};
 
         g_assert_cmpuint(WaitForMultipleObjects(2, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
         g_assert_cmpuint(WaitForSingleObject(a, 0), ==, WAIT_OBJECT_0);
@@ -260,7 +263,8 @@ static void test_threads(void)
         g_assert_cmpuint(ResumeThread(thread), ==, 0);
         CloseHandle(thread);
         g_assert_cmpuint(ResumeThread(thread), ==, (DWORD)-1);
-        g_assert_true(DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &self, 0, FALSE, 0));
+        g_assert_true(DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &self, 0,
+                                      FALSE, 0));
         g_assert_cmpuint(GetThreadId(self), ==, GetCurrentThreadId());
         CloseHandle(self);
         g_assert_null(CreateThread(NULL, 0, NULL, NULL, 0, NULL));
@@ -338,6 +342,51 @@ static void test_locks(void)
         DeleteCriticalSection(&counter.section);
 }
 
+static HANDLE control_event;
+static DWORD control_code;
+
+static BOOL WINAPI on_control(DWORD code)
+{
+        control_code = code;
+        SetEvent(control_event);
+        return TRUE;
+}
+
+static BOOL WINAPI not_mine(DWORD code)
+{
+        return FALSE;
+}
+
+/* The newest handler is asked first; who is removed is not asked. */
+static void test_console(void)
+{
+        control_event = CreateEventW(NULL, FALSE, FALSE, NULL);
+        g_assert_true(SetConsoleCtrlHandler(on_control, TRUE));
+        g_assert_true(SetConsoleCtrlHandler(not_mine, TRUE));
+        kill(getpid(), SIGINT);
+        g_assert_cmpuint(WaitForSingleObject(control_event, INFINITE), ==, WAIT_OBJECT_0);
+        g_assert_cmpuint(control_code, ==, CTRL_C_EVENT);
+        kill(getpid(), SIGTERM);
+        g_assert_cmpuint(WaitForSingleObject(control_event, INFINITE), ==, WAIT_OBJECT_0);
+        g_assert_cmpuint(control_code, ==, CTRL_SHUTDOWN_EVENT);
+        g_assert_true(SetConsoleCtrlHandler(not_mine, FALSE));
+        g_assert_false(SetConsoleCtrlHandler(not_mine, FALSE));
+        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_PARAMETER);
+        CloseHandle(control_event);
+}
+
+/* Nobody's handler: the signal ends the process as it would have without us. */
+static void test_console_default(void)
+{
+        if (g_test_subprocess()) {
+                SetConsoleCtrlHandler(not_mine, TRUE);
+                kill(getpid(), SIGTERM);
+                Sleep(INFINITE);
+        }
+        g_test_trap_subprocess(NULL, 0, 0);
+        g_test_trap_assert_failed();
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -353,5 +402,7 @@ int main(int argc, char **argv)
         g_test_add_func("/win32/thread", test_threads);
         g_test_add_func("/win32/last-error", test_last_error);
         g_test_add_func("/win32/locks", test_locks);
+        g_test_add_func("/win32/console", test_console);
+        g_test_add_func("/win32/console/default", test_console_default);
         return g_test_run();
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Registers for everything, asks for every post-operation, changes nothing: the mount must look as if it were not there. */
+#include <fltKernel.h>
+
+static PFLT_FILTER filter;
+
+static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+{
+        UNREFERENCED_PARAMETER(data);
+        UNREFERENCED_PARAMETER(objects);
+        UNREFERENCED_PARAMETER(context);
+        return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS post(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
+                                       FLT_POST_OPERATION_FLAGS flags)
+{
+        UNREFERENCED_PARAMETER(data);
+        UNREFERENCED_PARAMETER(objects);
+        UNREFERENCED_PARAMETER(context);
+        UNREFERENCED_PARAMETER(flags);
+        return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static NTSTATUS unload(FLT_FILTER_UNLOAD_FLAGS flags)
+{
+        UNREFERENCED_PARAMETER(flags);
+        FltUnregisterFilter(filter);
+        return STATUS_SUCCESS;
+}
+
+static NTSTATUS query_teardown(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_QUERY_TEARDOWN_FLAGS flags)
+{
+        UNREFERENCED_PARAMETER(objects);
+        UNREFERENCED_PARAMETER(flags);
+        return STATUS_SUCCESS;
+}
+
+#define ALL(major) { major, 0, pre, post }
+
+static const FLT_OPERATION_REGISTRATION operations[] = {
+        ALL(IRP_MJ_CREATE),
+        ALL(IRP_MJ_CLOSE),
+        ALL(IRP_MJ_READ),
+        ALL(IRP_MJ_WRITE),
+        ALL(IRP_MJ_QUERY_INFORMATION),
+        ALL(IRP_MJ_SET_INFORMATION),
+        ALL(IRP_MJ_QUERY_EA),
+        ALL(IRP_MJ_SET_EA),
+        ALL(IRP_MJ_FLUSH_BUFFERS),
+        ALL(IRP_MJ_QUERY_VOLUME_INFORMATION),
+        ALL(IRP_MJ_SET_VOLUME_INFORMATION),
+        ALL(IRP_MJ_DIRECTORY_CONTROL),
+        ALL(IRP_MJ_FILE_SYSTEM_CONTROL),
+        ALL(IRP_MJ_DEVICE_CONTROL),
+        ALL(IRP_MJ_LOCK_CONTROL),
+        ALL(IRP_MJ_CLEANUP),
+        ALL(IRP_MJ_QUERY_SECURITY),
+        ALL(IRP_MJ_SET_SECURITY),
+        ALL(IRP_MJ_QUERY_OPEN),
+        ALL(IRP_MJ_NETWORK_QUERY_OPEN),
+        { IRP_MJ_OPERATION_END },
+};
+
+static const FLT_REGISTRATION registration = {
+        .Size = sizeof(registration),
+        .Version = FLT_REGISTRATION_VERSION,
+        .OperationRegistration = operations,
+        .FilterUnloadCallback = unload,
+        .InstanceQueryTeardownCallback = query_teardown,
+};
+
+DRIVER_INITIALIZE DriverEntry;
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+        NTSTATUS status = FltRegisterFilter(driver, &registration, &filter);
+
+        UNREFERENCED_PARAMETER(path);
+        if (!NT_SUCCESS(status))
+                return status;
+        status = FltStartFiltering(filter);
+        if (!NT_SUCCESS(status))
+                FltUnregisterFilter(filter);
+        return status;
+}

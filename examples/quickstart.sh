@@ -11,7 +11,7 @@ setup_check_fuse
 build=${FLTSIM_BUILD:-build}
 setup_build "$build"
 # The build tree's programs and filters, as if they were installed.
-export PATH=$PWD/$build/src/tools:$PWD/$build/agent:$PATH FLTSIM_FILTER_PATH=$PWD/$build/filter
+export PATH=$PWD/$build/src/tools:$PWD/$build/agent/scanagent:$PATH FLTSIM_FILTER_PATH=$PWD/$build/filter
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quickstart.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -35,4 +35,4 @@ cat "$dir/agent.log"
 grep -q EICAR "$dir/agent.log"
 echo
 echo "It works. Next: mount a directory of yours with"
-echo "  $build/src/tools/fltsim mount --filter onaccess SOURCE MOUNTPOINT && $build/agent/scanagent"
+echo "  $build/src/tools/fltsim mount --filter onaccess SOURCE MOUNTPOINT && $build/agent/scanagent/scanagent"

@@ -35,4 +35,4 @@ cat "$dir/agent.log"
 grep -q EICAR "$dir/agent.log"
 echo
 echo "It works. Next: mount a directory of yours with"
-echo "  $build/src/tools/fltsim mount --filter onaccess SOURCE MOUNTPOINT && $build/agent/scanagent/scanagent"
+echo "  $build/src/tools/fltsim mount --filter $build/filter/onaccess.conf SOURCE MOUNTPOINT && $build/agent/scanagent/scanagent"

@@ -144,14 +144,20 @@ static int drain_locked(struct fm_port_handle *connection)
         return 0;
 }
 
-/* A doorbell that was read here may have been meant for a thread that sleeps. */
+/*
+ * Doorbells that were read here may have been meant for threads that sleep: for messages that are still
+ * there, or because their receive is done.
+ */
 static void pass_on_locked(struct fm_port_handle *connection)
 {
-        unsigned own = is_armed_locked(connection);
-        struct fm_taken unused;
+        uint32_t others = atomic_load(&connection->ring.header->armed);
+        unsigned wanted;
 
-        if (!connection->disconnected && atomic_load(&connection->ring.header->armed) > own &&
-            fm_take_fitting(&connection->ring, 0, 0, &unused) == -EMSGSIZE)
+        others -= MIN(others, (uint32_t)is_armed_locked(connection));
+        if (connection->disconnected || others == 0)
+                return;
+        wanted = MIN(fm_take_count(&connection->ring) + connection->unnoticed, others);
+        while (wanted-- > 0)
                 fm_port_handle_poke(connection, FM_POKE_DOORBELL);
 }
 
@@ -168,8 +174,10 @@ static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t
 
                 if ((int32_t)(received - (uint32_t)needed) >= 0)
                         return;
-                if (drain_locked(connection) > 0)
+                if (drain_locked(connection) > 0) {
+                        pass_on_locked(connection);
                         continue;
+                }
                 /* Never for ever: another process that shares the connection may have read them. */
                 if (connection->disconnected || fm_w32_remaining(deadline) == 0)
                         return;
@@ -206,8 +214,8 @@ static void end_locked(struct fm_port_handle *connection, struct fm_receive *sel
 }
 
 /*
- * Looks at the ring for the queue. self: the calling thread's own receive, or NULL. Stops when the queue or the ring has
- * nothing more, or self is done: what is left has doorbells of its own.
+ * Looks at the ring for the queue. self: the calling thread's own receive, or NULL. Stops when the queue or
+ * the ring has nothing more, or self is done: what is left has doorbells of its own.
  */
 static void look_locked(struct fm_port_handle *connection, struct fm_receive *self)
 {
@@ -255,9 +263,9 @@ static void look_locked(struct fm_port_handle *connection, struct fm_receive *se
 }
 
 /*
- * Serves the queue. Those who wait in epoll wait for edges and leave the doorbells in the socket, which is a system
- * call less a message; but what does not fit into a full socket makes no edge. So they are read before there can be
- * many, and because that may take away somebody's doorbell, the ring is looked at again.
+ * Serves the queue. Those who wait in epoll wait for edges and leave the doorbells in the socket, which is a
+ * system call less a message; but what does not fit into a full socket makes no edge. So they are read before
+ * there can be many, and because that may take away somebody's doorbell, the ring is looked at again.
  */
 static void serve_locked(struct fm_port_handle *connection, struct fm_receive *self)
 {
@@ -308,7 +316,7 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
                         disconnect_locked(connection);
                 serve_locked(connection, &self);
                 /* This doorbell may have been somebody else's. */
-                if (!self.done && connection->unnoticed > 0)
+                if (connection->unnoticed > 0)
                         fm_port_handle_poke(connection, FM_POKE_DOORBELL);
         }
         pthread_mutex_unlock(&connection->lock);

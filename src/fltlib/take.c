@@ -65,3 +65,13 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
                 return 0;
         }
 }
+
+unsigned fm_take_count(struct fm_ring *ring)
+{
+        unsigned count = 0;
+
+        for (uint32_t i = 0; i < ring->slots; i++)
+                count += (atomic_load_explicit(&ring->header->words[i], memory_order_seq_cst) & 0xff) ==
+                         FM_SLOT_OFFERED;
+        return count;
+}

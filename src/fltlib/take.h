@@ -13,3 +13,6 @@
  * not hold up those behind it.
  */
 int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struct fm_taken *taken);
+
+/* How many messages are offered at the moment. */
+unsigned fm_take_count(struct fm_ring *ring);

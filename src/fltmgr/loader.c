@@ -293,7 +293,7 @@ static NTSTATUS start_driver(struct driver *driver, PDRIVER_INITIALIZE entry, ch
                 return status;
         }
         text = status_text(status);
-        *error = g_strdup_printf("DriverEntry of %s failed with status %s; its messages are in the log", driver->name, text);
+        *error = g_strdup_printf("DriverEntry of %s failed with status %s; its messages are in the log (--log-level info)", driver->name, text);
         filter = fm_filter_ref_by_name(driver->name);
         if (filter) {
                 fm_violation("driver-entry-left-registered", "%s: DriverEntry failed without FltUnregisterFilter",

@@ -18,6 +18,7 @@
 
 #include "fltmgr/check.h"
 #include "fltmgr/manager.h"
+#include "nt/pool.h"
 #include "nt/security.h"
 #include "nt/unicode.h"
 
@@ -96,10 +97,8 @@ void fm_port_unref(PFLT_PORT port)
                 ops->release(port->connection);
         if (port->server)
                 fm_port_unref(port->server);
-        if (port->name.Buffer)
-                ExFreePool(port->name.Buffer);
-        if (port->security)
-                ExFreePool(port->security);
+        fm_pool_free(port->name.Buffer);
+        fm_pool_free(port->security);
         fm_flt_object_unref(port->filter);
         g_free(port);
 }
@@ -120,7 +119,7 @@ static NTSTATUS security_copy(PSECURITY_DESCRIPTOR from, PSECURITY_DESCRIPTOR *r
         if (!NT_SUCCESS(status))
                 return status;
         acl_size = present && acl ? acl->AclSize : 0;
-        copy = ExAllocatePoolWithTag(PagedPool, sizeof(SECURITY_DESCRIPTOR) + acl_size, 'sPmF');
+        copy = fm_pool_alloc(sizeof(SECURITY_DESCRIPTOR) + acl_size, 'sPmF');
         if (!copy)
                 return STATUS_INSUFFICIENT_RESOURCES;
         RtlCreateSecurityDescriptor(copy, SECURITY_DESCRIPTOR_REVISION);
@@ -200,7 +199,7 @@ NTSTATUS FLTAPI FltCreateCommunicationPort(PFLT_FILTER Filter, PFLT_PORT *Server
         status = security_copy(ObjectAttributes->SecurityDescriptor, &port->security);
         if (!NT_SUCCESS(status))
                 goto out;
-        port->name.Buffer = ExAllocatePoolWithTag(PagedPool, name->Length, 'nPmF');
+        port->name.Buffer = fm_pool_alloc(name->Length, 'nPmF');
         if (!port->name.Buffer) {
                 status = STATUS_INSUFFICIENT_RESOURCES;
                 goto out;

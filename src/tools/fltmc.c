@@ -350,6 +350,7 @@ static const char usage_text[] =
         "  help                                          This text\n"
         "\n"
         "  --runtime-dir DIR   Talk to the filter manager of this runtime directory, not of $FLTSIM_RUNTIME_DIR\n"
+        "  -h, --help          Print this text\n"
         "  --version           Print the version\n";
 
 static int usage(void)

@@ -107,12 +107,21 @@ static void post(struct fm_w32_completion_port *port, ULONG_PTR key, LPOVERLAPPE
         pthread_mutex_unlock(&port->lock);
 }
 
+static void pump_event(struct fm_w32_object *owner, uint32_t events)
+{
+        struct fm_w32_io *io = (struct fm_w32_io *)owner;
+
+        io->ops->pump(io, events);
+}
+
 void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const struct fm_w32_io_ops *ops,
                     int fd)
 {
         fm_w32_object_init(&io->object, type);
         io->ops = ops;
         io->fd = fd;
+        io->source.owner = &io->object;
+        io->source.on_event = pump_event;
         pthread_mutex_init(&io->lock, NULL);
 }
 
@@ -153,19 +162,10 @@ struct fm_w32_io *fm_w32_io_ref_by_handle(HANDLE handle)
         return (struct fm_w32_io *)object;
 }
 
-static void pump_event(struct fm_w32_object *owner, uint32_t events)
-{
-        struct fm_w32_io *io = (struct fm_w32_io *)owner;
-
-        io->ops->pump(io, events);
-}
-
 /* Somebody may wait for this operation outside a completion port: threads that wait must look after it. */
 static void watch_for_waiters(struct fm_w32_io *io)
 {
         io->ops->watched(io);
-        io->source.owner = &io->object;
-        io->source.on_event = pump_event;
         fm_w32_pump_add(&io->source, io->fd);
 }
 

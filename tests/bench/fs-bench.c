@@ -3,7 +3,7 @@
  * Measures one round of small file operations in one directory; bench.sh compares directories.
  *
  *   fs-bench prepare DIR N ROUNDS   makes DIR/r<i>/f<j>, 4 KiB each, for i < ROUNDS and j < N
- *   fs-bench measure DIR N ROUND    prints "OPERATION NANOSECONDS" lines, per operation
+ *   fs-bench measure DIR N ROUND    prints "OPERATION<tab>NANOSECONDS" lines, per operation
  *
  * "first" operations meet a file for the first time since it was made, the others again.
  */
@@ -83,7 +83,7 @@ static void measure(const char *name, void (*operation)(const char *), int round
                 path_of(path, sizeof(path), round, kind, i);
                 operation(path);
         }
-        printf("%s %llu\n", name, (unsigned long long)((now() - start) / (uint64_t)(end - first)));
+        printf("%s\t%llu\n", name, (unsigned long long)((now() - start) / (uint64_t)(end - first)));
 }
 
 static void prepare(int rounds)
@@ -122,5 +122,6 @@ int main(int argc, char **argv)
         measure("open+read+close", open_read_close, round, "f", 0, count);
         measure("create+write+close", create_write_close, round, "new", 0, count / 2);
         measure("stat", stat_it, round, "f", 0, count);
+        measure("stat again", stat_it, round, "f", 0, count);
         return 0;
 }

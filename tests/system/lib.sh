@@ -83,7 +83,7 @@ fs_mount() {
   "$FLTSIM" mount --log "$LOG" "$@" "$SRC" "$MNT"
 }
 
-fs_pid() { cat "$FLTSIM_RUNTIME_DIR/fltmgr.lock" 2>/dev/null; }
+fs_pid() { [ -z "${FLTSIM_RUNTIME_DIR:-}" ] || cat "$FLTSIM_RUNTIME_DIR/fltmgr.lock" 2>/dev/null; }
 
 fs_umount() {
   "$FLTSIM" umount "$MNT"

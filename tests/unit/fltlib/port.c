@@ -298,7 +298,10 @@ static DWORD WINAPI wait_for_event(LPVOID parameter)
         return WaitForSingleObject(parameter, INFINITE);
 }
 
-/* Two threads wait for a receive each: when the one that looks after the socket has its own, the other takes over. */
+/*
+ * Two threads wait for a receive each: when the one that looks after the socket has its own, the other takes
+ * over.
+ */
 static void test_two_waiters(struct fixture *f, gconstpointer unused)
 {
         for (unsigned round = 0; round < 100; round++) {
@@ -308,9 +311,11 @@ static void test_two_waiters(struct fixture *f, gconstpointer unused)
 
                 for (unsigned i = 0; i < 2; i++) {
                         messages[i].overlapped.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
-                        assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
+                        assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE,
+                                                   &messages[i].overlapped),
                                   0x800703E5);
-                        threads[i] = CreateThread(NULL, 0, wait_for_event, messages[i].overlapped.hEvent, 0, NULL);
+                        threads[i] =
+                                CreateThread(NULL, 0, wait_for_event, messages[i].overlapped.hEvent, 0, NULL);
                 }
                 for (unsigned i = 0; i < 2; i++) {
                         fake_offer(f->connection, &slots[i], "m", 1, 0, false);
@@ -537,11 +542,14 @@ static DWORD WINAPI get_sized(LPVOID parameter)
         return (DWORD)FilterGetMessage(sized->port, &message.header, sized->size, NULL);
 }
 
-/* Whichever blocked thread wakes first, the one whose buffer is large enough gets the message; the other waits on. */
+/*
+ * Whichever blocked thread wakes first, the one whose buffer is large enough gets the message; the other
+ * waits on.
+ */
 static void test_blocked_sizes(struct fixture *f, gconstpointer unused)
 {
         for (unsigned round = 0; round < 100; round++) {
-                struct sized sized[2] = { { f->port, round % 2 ? 20 : 80 }, { f->port, round % 2 ? 80 : 20 } };
+                struct sized sized[2] = {{f->port, round % 2 ? 20 : 80}, {f->port, round % 2 ? 80 : 20}};
                 unsigned large = round % 2, small = !large;
                 struct fm_slot slot;
                 HANDLE threads[2];
@@ -562,7 +570,8 @@ static void test_blocked_sizes(struct fixture *f, gconstpointer unused)
                 g_assert_cmpuint(WaitForSingleObject(threads[small], INFINITE), ==, WAIT_OBJECT_0);
                 GetExitCodeThread(threads[small], &code);
                 g_assert_true(code == 0 || code == 0x8007007A);
-                g_assert_cmphex((uint32_t)fake_finish(f->connection, &slot, NULL, NULL, 1), ==, code ? 0x102 : 0);
+                g_assert_cmphex((uint32_t)fake_finish(f->connection, &slot, NULL, NULL, 1), ==,
+                                code ? 0x102 : 0);
                 for (unsigned i = 0; i < 2; i++)
                         CloseHandle(threads[i]);
         }
@@ -642,8 +651,9 @@ static void test_mixed(struct fixture *f, gconstpointer unused)
         memset(messages, 0, sizeof(messages));
         pool.completion = CreateIoCompletionPort(f->port, NULL, 77, 0);
         for (unsigned i = 0; i < WORKERS; i++) {
-                assert_hr(FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
-                          0x800703E5);
+                assert_hr(
+                        FilterGetMessage(f->port, &messages[i].header, MESSAGE_SIZE, &messages[i].overlapped),
+                        0x800703E5);
                 threads[i] = CreateThread(NULL, 0, pool_worker, &pool, 0, NULL);
                 threads[WORKERS + i] = CreateThread(NULL, 0, sync_worker, f->port, 0, NULL);
         }

@@ -63,7 +63,7 @@ awk -F'\t' -v json="$json" -v files="$files" -v rounds="$rounds" '
     for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (v[j] + 0 < v[i] + 0) { t = v[i]; v[i] = v[j]; v[j] = t }
     return v[int((n + 1) / 2)]
   }
-  { all[$1, $2] = all[$1, $2] " " $3; seen[$1] = 1 }
+  { all[$1, $2] = all[$1, $2] " " $3 }
   function ns(kind, op) { return ((kind, op) in all) ? median(all[kind, op]) : 0 }
   function cell(value, base) { return value ? sprintf("%9.1f us %6.2fx", value / 1000, value / base) : sprintf("%20s", "-") }
   END {

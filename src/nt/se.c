@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "nt/ke.h"
 #include "nt/object.h"
@@ -173,7 +174,7 @@ static bool is_administrator(const struct fm_credentials *credentials)
 {
         gid_t group = __atomic_load_n(&administrators, __ATOMIC_RELAXED);
 
-        return credentials->uid == 0 || (group != (gid_t)-1 && is_member(credentials, group));
+        return credentials->uid == 0 || credentials->uid == geteuid() || (group != (gid_t)-1 && is_member(credentials, group));
 }
 
 static bool is_same(const SID *sid, void *known)

@@ -3,8 +3,8 @@
  * Windows' access check for Linux credentials.
  *
  * uid 0 is Local System (S-1-5-18) and a member of Administrators (S-1-5-32-544); uid N is S-1-22-1-N, gid N
- * S-1-22-2-N; everybody is Everyone (S-1-1-0) and Authenticated Users (S-1-5-11). Members of one more group
- * can be made Administrators.
+ * S-1-22-2-N; everybody is Everyone (S-1-1-0) and Authenticated Users (S-1-5-11). Who runs the filter manager
+ * is an Administrator of it, and members of one more group can be made so.
  */
 #pragma once
 

@@ -20,7 +20,7 @@ programs="$SETUP_PROGRAMS git rsync setfattr setfacl perl"
 packages="$SETUP_PACKAGES git rsync attr acl perl util-linux binutils"
 if [ -n "$thorough" ]; then
   programs="$programs clang"
-  packages="$packages clang libclang-rt-14-dev"
+  packages="$packages clang libclang-rt-14-dev mingw-w64-x86-64-dev"
 fi
 setup_packages "$programs" "$SETUP_MODULES" "$packages" || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 setup_check_fuse || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }

@@ -14,6 +14,7 @@ struct fm_cancel_entry;
 
 struct fm_extras {
         struct fm_cancel_entry *cancel_entry; /* of FltSetCancelCompletion; queue.c's lock */
+        PFLT_CALLBACK_DATA_QUEUE_IO_CONTEXT queue_context; /* of FltCbdqInsertIo; the queue's lock */
         /* For operations of a filter that go on without a caller who waits: what FltCancelIo signals. */
         struct fm_cancel cancel;
         bool cancel_ready;

@@ -181,7 +181,7 @@ PFLT_VOLUME fm_volume_ref_by_device(PDEVICE_OBJECT device)
         for (guint i = 0; i < fm_manager.volumes->len && !found; i++) {
                 PFLT_VOLUME volume = g_ptr_array_index(fm_manager.volumes, i);
 
-                if (device && volume->device == device) {
+                if (device && (volume->device == device || volume->disk == device)) {
                         fm_flt_object_ref(volume);
                         found = volume;
                 }

@@ -104,6 +104,7 @@ static void volume_free(PFLT_VOLUME volume)
         fm_unicode_string_clear(&volume->GuidName);
         fm_unicode_string_clear(&volume->DosName);
         fm_object_unref(volume->device);
+        fm_object_unref(volume->disk);
         g_free(volume->mount_point);
         g_free(volume);
 }

@@ -113,6 +113,7 @@ struct _FLT_VOLUME {
         ULONG sector_size;
         BOOLEAN read_only;
         PDEVICE_OBJECT device;
+        PDEVICE_OBJECT disk; /* below it; for its type and its names: it takes no requests */
         /*
          * Bit set of the majors that an attached instance registered for: what the front end looks
          * at before it builds anything. Written on attach and detach, read without a lock.

@@ -95,15 +95,14 @@ static struct fm_cancel_entry *pop_entry_locked(struct fm_cancel *cancel)
         return entry;
 }
 
-/* The operation has left its queue. */
+/* The operation has left its queue. QueueContext is the filter's. */
 static void forget_queue(PFLT_CALLBACK_DATA data)
 {
-        PFLT_CALLBACK_DATA_QUEUE_IO_CONTEXT context = data->QueueContext[1];
+        struct fm_extras *extras = fm_operation_extras_peek(fm_operation_from_data(data));
 
-        if (context)
-                context->Cbd = NULL;
-        data->QueueContext[0] = NULL;
-        data->QueueContext[1] = NULL;
+        if (extras->queue_context)
+                extras->queue_context->Cbd = NULL;
+        extras->queue_context = NULL;
 }
 
 /* Calls the filter back about an operation that nobody else can complete from here on. */
@@ -372,8 +371,7 @@ NTSTATUS FltCbdqInsertIo(PFLT_CALLBACK_DATA_QUEUE Cbdq, PFLT_CALLBACK_DATA Cbd,
                 Cbdq->Release(Cbdq, irql);
                 return STATUS_FLT_CBDQ_DISABLED;
         }
-        Cbd->QueueContext[0] = Cbdq;
-        Cbd->QueueContext[1] = Context;
+        fm_operation_extras(fm_operation_from_data(Cbd))->queue_context = Context;
         if (Context)
                 *Context = (FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT){.Cbd = Cbd, .Queue = Cbdq};
         status = Cbdq->InsertIo(Cbdq, Cbd, InsertContext);

@@ -16,13 +16,13 @@ static POBJECT_TYPE device_type(void)
         return &type;
 }
 
-static PDEVICE_OBJECT volume_device_new(ULONG sector_size, bool read_only)
+static PDEVICE_OBJECT volume_device_new(DEVICE_TYPE type, ULONG sector_size, bool read_only)
 {
         PDEVICE_OBJECT device = fm_object_new(device_type(), sizeof(*device));
 
         device->Type = 3; /* IO_TYPE_DEVICE */
         device->Size = sizeof(*device);
-        device->DeviceType = FILE_DEVICE_DISK_FILE_SYSTEM;
+        device->DeviceType = type;
         device->Characteristics = read_only ? FILE_READ_ONLY_DEVICE : 0;
         device->SectorSize = (USHORT)sector_size;
         device->StackSize = 1;
@@ -54,7 +54,8 @@ PFLT_VOLUME fm_volume_new(const struct fm_fsd_ops *fsd, void *fsd_context, const
         volume->sector_size = options->sector_size ? options->sector_size : 512;
         volume->read_only = options->read_only;
         volume->wanted_changed = wanted_changed;
-        volume->device = volume_device_new(volume->sector_size, options->read_only);
+        volume->device = volume_device_new(FILE_DEVICE_DISK_FILE_SYSTEM, volume->sector_size, options->read_only);
+        volume->disk = volume_device_new(FILE_DEVICE_DISK, volume->sector_size, options->read_only);
         volume->instances = g_ptr_array_new();
         pthread_mutex_init(&volume->stack_lock, NULL);
         fm_context_list_init(&volume->contexts);

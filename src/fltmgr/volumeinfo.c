@@ -93,12 +93,14 @@ NTSTATUS FltGetDeviceObject(PFLT_VOLUME Volume, PDEVICE_OBJECT *DeviceObject)
 }
 
 /*
- * The disk device under the volume, referenced: here the volume's own device stands for it, no disk takes
- * requests. STATUS_SUCCESS, STATUS_FLT_NO_DEVICE_OBJECT. IRQL <= DISPATCH_LEVEL.
+ * The disk device under the volume, referenced. It has a type and names, but takes no requests. STATUS_SUCCESS,
+ * STATUS_FLT_NO_DEVICE_OBJECT. IRQL <= DISPATCH_LEVEL.
  */
 NTSTATUS FltGetDiskDeviceObject(PFLT_VOLUME Volume, PDEVICE_OBJECT *DiskDeviceObject)
 {
-        return FltGetDeviceObject(Volume, DiskDeviceObject);
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        *DiskDeviceObject = Volume->disk ? fm_object_ref(Volume->disk) : NULL;
+        return Volume->disk ? STATUS_SUCCESS : STATUS_FLT_NO_DEVICE_OBJECT;
 }
 
 /* Always NTFS. STATUS_SUCCESS; STATUS_INVALID_PARAMETER: neither an instance nor a volume. IRQL <= APC_LEVEL. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fltsim run: a mount for as long as one command runs. What comes after the command is certain whatever ended it: the
- * mount goes, the agent goes, the temporary directories go. If fltsim itself is killed, the kernel ends agent and
- * command.
+ * fltsim run: a mount for as long as one command runs. What comes after the command is certain whatever ended it: the mount goes,
+ * the agent goes, the temporary directories go. If fltsim itself is killed, or a filter crashes it, the kernel ends agent and
+ * command, and a process that is there for nothing else, the janitor, takes away the mount and the directories.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fuse/mountinfo.h"
 #include "nt/log.h"
 #include "nt/verifier.h"
 #include "port/server.h"
@@ -43,6 +45,8 @@ struct run {
         struct fm_manager manager;
         bool started;
         int signal_fd;
+        pid_t janitor;
+        int janitor_fd; /* the janitor waits until something comes, or it is closed */
         struct child agent, command;
         int end_signal; /* that we were asked to end with */
 };
@@ -67,7 +71,7 @@ static int make_directories(struct run *run, char **error)
         return 0;
 }
 
-static void remove_directories(struct run *run)
+static void remove_directories(const struct run *run)
 {
         static const char *const left[] = {"fltmgr.sock", "fltmgr.lock"};
         unsigned i;
@@ -83,6 +87,72 @@ static void remove_directories(struct run *run)
                 rmdir(run->runtime_dir);
         if (run->directory && rmdir(run->directory) < 0)
                 fm_tool_complain("%s can't be removed: %s", run->directory, g_strerror(errno));
+}
+
+static void end_dead_mount(const char *mount_point)
+{
+        g_autofree char *path = fm_mount_path_resolve(mount_point);
+        g_autofree char *error = NULL;
+        struct fm_mount_entry entry;
+        int r;
+
+        if (!path || !fm_mount_find(path, &entry))
+                return;
+        fm_mount_entry_deinit(&entry);
+        r = fm_mount_end(path, &error);
+        if (r < 0)
+                fm_tool_complain("%s can't be unmounted: %s", path, error ? error : g_strerror(-r));
+}
+
+/* The janitor: until fltsim says that all is done, or is not there any more. */
+static G_NORETURN void wait_and_clean(const struct run *run, int fd)
+{
+        char done;
+
+        setsid();
+        if (TEMP_FAILURE_RETRY(read(fd, &done, 1)) == 0) {
+                end_dead_mount(run->mount_point);
+                remove_directories(run);
+        }
+        _exit(EXIT_SUCCESS);
+}
+
+/* While there is no thread yet, and no descriptor that the janitor must not keep. */
+static int start_janitor(struct run *run, char **error)
+{
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0) {
+                *error = g_strdup_printf("no pipe: %s", g_strerror(errno));
+                return -errno;
+        }
+        run->janitor = fork();
+        if (run->janitor == 0) {
+                close(ends[1]);
+                wait_and_clean(run, ends[0]);
+        }
+        close(ends[0]);
+        if (run->janitor < 0) {
+                *error = g_strdup_printf("no new process: %s", g_strerror(errno));
+                close(ends[1]);
+                return -errno;
+        }
+        run->janitor_fd = ends[1];
+        return 0;
+}
+
+static void stop_janitor(struct run *run)
+{
+        if (run->janitor <= 0)
+                return;
+        if (write(run->janitor_fd, "", 1) < 0)
+                fm_tool_complain("the janitor has gone: %s", g_strerror(errno));
+        close(run->janitor_fd);
+        waitpid(run->janitor, NULL, 0);
+}
+
+static void run_deinit(struct run *run)
+{
         g_free(run->mount_point);
         g_free(run->runtime_dir);
         g_free(run->directory);
@@ -266,6 +336,8 @@ int fm_tool_run(const struct fm_tool_options *given, const char *source, char **
         options.quiet = true;
         run.signal_fd = fm_tool_signal_fd(true);
         r = make_directories(&run, &error);
+        if (r == 0)
+                r = start_janitor(&run, &error);
         if (r == 0) {
                 char *pairs[] = {(char *)source, run.mount_point, NULL};
 
@@ -288,6 +360,8 @@ int fm_tool_run(const struct fm_tool_options *given, const char *source, char **
         if (run.started)
                 fm_manager_stop(&run.manager);
         remove_directories(&run);
+        stop_janitor(&run);
+        run_deinit(&run);
         close(run.signal_fd);
         if (r < 0)
                 fm_tool_complain("%s", error);

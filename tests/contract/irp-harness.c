@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -336,11 +338,29 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
         return remove(path);
 }
 
+/*
+ * The end of a test that fails. A process that serves a mount can't die while it has files open there: the
+ * kernel closes them first, and asks the dying one. So the mount is cut before.
+ */
+static void die(int signal_number)
+{
+        if (write(guard_fd, "!", 1) == 1)
+                waitpid(guard_pid, NULL, 0);
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+}
+
+static void woken(int signal_number)
+{
+}
+
 /* Outlives the test, however it ends, and leaves nothing mounted and nothing behind. */
 static void guard_start(void)
 {
+        const struct sigaction wake = {.sa_handler = woken};
+        const pid_t parent = getpid();
         int ends[2];
-        char done;
+        char word = '!';
 
         g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
         guard_pid = fork();
@@ -348,11 +368,19 @@ static void guard_start(void)
         if (guard_pid > 0) {
                 close(ends[0]);
                 guard_fd = ends[1];
+                signal(SIGABRT, die);
+                signal(SIGTRAP, die); /* g_error() */
+                signal(SIGTERM, die);
                 return;
         }
         close(ends[1]);
-        if (read(ends[0], &done, 1) == 0) {
-                if (umount2(irp_mount, MNT_DETACH) < 0 && fork() == 0)
+        signal(SIGABRT, SIG_DFL);
+        signal(SIGTRAP, SIG_DFL);
+        signal(SIGTERM, SIG_IGN);
+        sigaction(SIGUSR1, &wake, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGUSR1);
+        if (getppid() != parent || read(ends[0], &word, 1) != 1 || word == '!') {
+                if (umount2(irp_mount, MNT_FORCE | MNT_DETACH) < 0 && fork() == 0)
                         _exit(execlp("fusermount3", "fusermount3", "-q", "-u", "-z", irp_mount, NULL));
                 wait(NULL);
                 nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
@@ -365,6 +393,9 @@ static void guard_stop(void)
         g_assert_cmpint((int)write(guard_fd, "", 1), ==, 1);
         close(guard_fd);
         waitpid(guard_pid, NULL, 0);
+        signal(SIGABRT, SIG_DFL);
+        signal(SIGTRAP, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
 }
 
 void irp_set_up(void)

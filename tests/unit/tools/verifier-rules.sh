@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# docs/writing-filters.md explains each rule of the verifier, and none that does not exist.
+cd "$(dirname "$0")/../../.." || exit 1
+in_code=$(cat src/*/*.c | tr '\n' ' ' | grep -oE 'fm_violation\( *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u)
+in_docs=$(sed -n '/^| rule |/,/^$/p' docs/writing-filters.md | cut -d'|' -f2 | grep -oE '`[a-z-]+`' | tr -d '`' | sort -u)
+
+echo 1..1
+if [ -n "$in_code" ] && [ "$in_code" = "$in_docs" ]; then
+  echo "ok 1 - the rules of the verifier are documented"
+else
+  echo "not ok 1 - the rules of the verifier are documented (<: only in the code, >: only in docs/writing-filters.md)"
+  diff <(echo "$in_code") <(echo "$in_docs") | sed 's/^/# /'
+  exit 1
+fi

@@ -647,6 +647,13 @@ NTSTATUS fm_port_revoke_descriptor(PEPROCESS process, HANDLE handle)
         return ops ? ops->revoke(process, handle) : STATUS_INVALID_HANDLE;
 }
 
+bool fm_port_has_client(PEPROCESS process)
+{
+        const struct fm_port_ops *ops = atomic_load(&transport);
+
+        return ops && ops->has_client(process);
+}
+
 bool fm_port_is_given_handle(HANDLE handle)
 {
         return (ULONG_PTR)handle >= FM_PORT_GIVEN_FIRST && (ULONG_PTR)handle <= FM_PORT_GIVEN_LAST;

@@ -58,6 +58,7 @@ struct fm_port_ops {
         /* See fm_port_give_descriptor() and fm_port_revoke_descriptor(). */
         NTSTATUS (*give)(PEPROCESS process, int fd, uint64_t size, HANDLE *ret);
         NTSTATUS (*revoke)(PEPROCESS process, HANDLE handle);
+        bool (*has_client)(PEPROCESS process);
 };
 
 /* NULL: no transport any more. Set before filters are loaded and reset after they are gone. */
@@ -110,6 +111,8 @@ NTSTATUS fm_port_give_descriptor(PEPROCESS process, int fd, uint64_t size, HANDL
 /* The filter closes such a handle itself, as that process: it is taken back, from the agent too.
  * STATUS_INVALID_HANDLE. */
 NTSTATUS fm_port_revoke_descriptor(PEPROCESS process, HANDLE handle);
+/* Whether the process is connected to any port: some filter may be waiting for what it does. */
+bool fm_port_has_client(PEPROCESS process);
 /* Whether a handle value is one that fm_port_give_descriptor() makes. Such values are not in the kernel's
  * handle table. */
 bool fm_port_is_given_handle(HANDLE handle);

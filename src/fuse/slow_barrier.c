@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "fltmgr/port.h"
+#include "nt/process.h"
+
 static pthread_mutex_t barrier_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t barrier_changed = PTHREAD_COND_INITIALIZER;
 
@@ -35,6 +38,9 @@ int fm_slow_barrier_wait(struct fm_slow *slow, struct fm_inode *inode)
         bool blocked;
 
         if (atomic_load_explicit(&inode->cleanups, memory_order_acquire) == 0)
+                return 0;
+        /* The cleanup may be waiting for this very process: an agent that looks at the file by its name. */
+        if (fm_port_has_client(fm_thread_process(slow->requestor.thread)))
                 return 0;
         if (!fm_cancel_watch(slow->requestor.cancel, &waiter.watch))
                 return EINTR;

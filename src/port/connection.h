@@ -98,7 +98,8 @@ struct fm_call_given {
 /* NULL: no call runs on this thread any more. */
 void fm_call_given_set(struct fm_call_given *call);
 
-/* As fm_port_ops.give and .revoke. */
+/* As fm_port_ops.has_client, .give and .revoke. */
+bool fm_connection_exists(PEPROCESS process);
 NTSTATUS fm_connection_give(PEPROCESS process, int fd, uint64_t size, HANDLE *ret);
 NTSTATUS fm_connection_revoke(PEPROCESS process, HANDLE handle);
 

@@ -158,6 +158,13 @@ static NTSTATUS call_add(struct fm_call_given *call, const struct fm_given *give
         return STATUS_SUCCESS;
 }
 
+bool fm_connection_exists(PEPROCESS process)
+{
+        g_autoptr(GPtrArray) list = fm_connection_list(process);
+
+        return list->len != 0;
+}
+
 NTSTATUS fm_connection_give(PEPROCESS process, int fd, uint64_t size, HANDLE *ret)
 {
         struct fm_given given = { .kind = FM_GIVEN_SECTION, .handle = handle_next(), .size = size };

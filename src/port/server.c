@@ -253,6 +253,7 @@ static const struct fm_port_ops ops = {
         .send = op_send,
         .kick = op_kick,
         .release = op_release,
+        .has_client = fm_connection_exists,
         .give = fm_connection_give,
         .revoke = fm_connection_revoke,
 };

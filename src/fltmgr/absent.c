@@ -4,12 +4,7 @@
  * pipes and mailslots, MDL transfers, activity ids, IRP extensions. Each says so.
  */
 #include "fltmgr/check.h"
-
-#define REFUSE(why)                                                                                                    \
-        do {                                                                                                           \
-                fm_log_unsupported(__func__, why);                                                                     \
-                return STATUS_NOT_SUPPORTED;                                                                           \
-        } while (0)
+#include "nt/absent.h"
 
 /* ---- priorities: all I/O is normal ---- */
 
@@ -37,75 +32,90 @@ IO_PRIORITY_HINT FltGetIoPriorityHintFromThread(PETHREAD Thread)
         return IoPriorityNormal;
 }
 
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltSetIoPriorityHintIntoCallbackData(PFLT_CALLBACK_DATA Data, IO_PRIORITY_HINT PriorityHint)
+FM_NOT_SUPPORTED(FltSetIoPriorityHintIntoCallbackData,
+                 (PFLT_CALLBACK_DATA Data, IO_PRIORITY_HINT PriorityHint),
+                 "there are no I/O priorities")
+FM_NOT_SUPPORTED(FltSetIoPriorityHintIntoFileObject,
+                 (PFILE_OBJECT FileObject, IO_PRIORITY_HINT PriorityHint),
+                 "there are no I/O priorities")
+FM_NOT_SUPPORTED(FltSetIoPriorityHintIntoThread,
+                 (PETHREAD Thread, IO_PRIORITY_HINT PriorityHint),
+                 "there are no I/O priorities")
+FM_NOT_SUPPORTED(FltApplyPriorityInfoThread,
+                 (PIO_PRIORITY_INFO InputPriorityInfo, PIO_PRIORITY_INFO OutputPriorityInfo, PETHREAD Thread),
+                 "there are no I/O priorities")
+FM_NOT_SUPPORTED(FltRetrieveIoPriorityInfo,
+                 (PFLT_CALLBACK_DATA Data, PFILE_OBJECT FileObject, PETHREAD Thread, PIO_PRIORITY_INFO
+                  PriorityInfo),
+                 "there are no I/O priorities")
+
+/* What a thread without a priority of its own has. IRQL <= DISPATCH_LEVEL. */
+VOID FltInitializeIoPriorityInfo(PIO_PRIORITY_INFO PriorityInfo)
 {
-        REFUSE("there are no I/O priorities");
+        *PriorityInfo = (IO_PRIORITY_INFO){
+                .Size = sizeof(*PriorityInfo),
+                .ThreadPriority = 0xffff,
+                .IoPriority = IoPriorityNormal,
+        };
 }
 
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltSetIoPriorityHintIntoFileObject(PFILE_OBJECT FileObject, IO_PRIORITY_HINT PriorityHint)
+/* IoPriorityNormal. IRQL <= DISPATCH_LEVEL. */
+IO_PRIORITY_HINT IoGetIoPriorityHint(PIRP Irp)
 {
-        REFUSE("there are no I/O priorities");
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltSetIoPriorityHintIntoThread(PETHREAD Thread, IO_PRIORITY_HINT PriorityHint)
-{
-        REFUSE("there are no I/O priorities");
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltApplyPriorityInfoThread(PIO_PRIORITY_INFO InputPriorityInfo, PIO_PRIORITY_INFO OutputPriorityInfo,
-                                    PETHREAD Thread)
-{
-        REFUSE("there are no I/O priorities");
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltRetrieveIoPriorityInfo(PFLT_CALLBACK_DATA Data, PFILE_OBJECT FileObject, PETHREAD Thread,
-                                   PIO_PRIORITY_INFO PriorityInfo)
-{
-        REFUSE("there are no I/O priorities");
+        return IoPriorityNormal;
 }
 
 /* ---- quotas ---- */
 
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltQueryQuotaInformationFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PIO_STATUS_BLOCK IoStatusBlock,
-                                      PVOID Buffer, ULONG Length, BOOLEAN ReturnSingleEntry, PVOID SidList,
-                                      ULONG SidListLength, PSID StartSid, BOOLEAN RestartScan, PULONG LengthReturned)
-{
-        REFUSE("there are no quotas");
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltSetQuotaInformationFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID Buffer, ULONG Length)
-{
-        REFUSE("there are no quotas");
-}
+FM_NOT_SUPPORTED(FltQueryQuotaInformationFile,
+                 (PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PIO_STATUS_BLOCK IoStatusBlock, PVOID
+                  Buffer, ULONG Length, BOOLEAN ReturnSingleEntry, PVOID SidList, ULONG SidListLength, PSID
+                  StartSid, BOOLEAN RestartScan, PULONG LengthReturned),
+                 "there are no quotas")
+FM_NOT_SUPPORTED(FltSetQuotaInformationFile,
+                 (PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID Buffer, ULONG Length),
+                 "there are no quotas")
 
 /* ---- pipes and mailslots ---- */
 
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltCreateNamedPipeFile(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle,
-                                PFILE_OBJECT *FileObject, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
-                                PIO_STATUS_BLOCK IoStatusBlock, ULONG ShareAccess, ULONG CreateDisposition,
-                                ULONG CreateOptions, ULONG NamedPipeType, ULONG ReadMode, ULONG CompletionMode,
-                                ULONG MaximumInstances, ULONG InboundQuota, ULONG OutboundQuota,
-                                PLARGE_INTEGER DefaultTimeout, PIO_DRIVER_CREATE_CONTEXT DriverContext)
-{
-        REFUSE("there are no named pipes");
-}
+FM_NOT_SUPPORTED(FltCreateNamedPipeFile,
+                 (PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle, PFILE_OBJECT *FileObject,
+                  ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK IoStatusBlock,
+                  ULONG ShareAccess, ULONG CreateDisposition, ULONG CreateOptions, ULONG NamedPipeType, ULONG
+                  ReadMode, ULONG CompletionMode, ULONG MaximumInstances, ULONG InboundQuota, ULONG
+                  OutboundQuota, PLARGE_INTEGER DefaultTimeout, PIO_DRIVER_CREATE_CONTEXT DriverContext),
+                 "there are no named pipes")
+FM_NOT_SUPPORTED(FltCreateMailslotFile,
+                 (PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle, PFILE_OBJECT *FileObject,
+                  ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK IoStatusBlock,
+                  ULONG CreateOptions, ULONG MailslotQuota, ULONG MaximumMessageSize, PLARGE_INTEGER
+                  ReadTimeout, PIO_DRIVER_CREATE_CONTEXT DriverContext),
+                 "there are no mailslots")
 
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltCreateMailslotFile(PFLT_FILTER Filter, PFLT_INSTANCE Instance, PHANDLE FileHandle, PFILE_OBJECT *FileObject,
-                               ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK IoStatusBlock,
-                               ULONG CreateOptions, ULONG MailslotQuota, ULONG MaximumMessageSize,
-                               PLARGE_INTEGER ReadTimeout, PIO_DRIVER_CREATE_CONTEXT DriverContext)
-{
-        REFUSE("there are no mailslots");
-}
+/* ---- what file systems do ---- */
+
+FM_NOT_SUPPORTED(FltNotifyFilterChangeDirectory,
+                 (struct _REAL_NOTIFY_SYNC *NotifySync, PLIST_ENTRY NotifyList, PVOID FsContext,
+                  PSTRING FullDirectoryName, BOOLEAN WatchTree, BOOLEAN IgnoreBuffer, ULONG CompletionFilter,
+                  PFLT_CALLBACK_DATA NotifyCallbackData, PVOID TraverseCallback,
+                  PSECURITY_SUBJECT_CONTEXT SubjectContext, PVOID FilterCallback),
+                 "there are no change notifications")
+FM_NOT_SUPPORTED(FltGetFsZeroingOffset, (PFLT_CALLBACK_DATA Data, PULONG ZeroingOffset), "reads are not zeroed later")
+FM_NOT_SUPPORTED(FltSetFsZeroingOffset, (PFLT_CALLBACK_DATA Data, ULONG ZeroingOffset), "reads are not zeroed later")
+FM_NOT_SUPPORTED(FltSetFsZeroingOffsetRequired, (PFLT_CALLBACK_DATA Data), "reads are not zeroed later")
+FM_NOT_SUPPORTED(FltRequestFileInfoOnCreateCompletion,
+                 (PFLT_FILTER Filter, PFLT_CALLBACK_DATA Data, ULONG InfoClassFlags),
+                 "an open tells no more than its status")
+FM_NOT_SUPPORTED(FltAddOpenReparseEntry,
+                 (PFLT_FILTER Filter, PFLT_CALLBACK_DATA Data, struct _OPEN_REPARSE_LIST_ENTRY *Entry),
+                 "reparse points can't be opened by their tags")
+FM_NOT_SUPPORTED(FltCopyOpenReparseList, (PFLT_FILTER Filter, PFLT_CALLBACK_DATA Data, PECP_LIST EcpList),
+                 "reparse points can't be opened by their tags")
+FM_NOT_SUPPORTED(FsRtlCreateSectionForDataScan,
+                 (PHANDLE SectionHandle, PVOID *SectionObject, PLARGE_INTEGER SectionFileSize, PFILE_OBJECT FileObject,
+                  ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, PLARGE_INTEGER MaximumSize,
+                  ULONG SectionPageProtection, ULONG AllocationAttributes, ULONG Flags),
+                 "FltCreateSectionForDataScan works")
 
 /* ---- what hangs on an IRP ---- */
 
@@ -115,11 +125,9 @@ NTSTATUS FltGetActivityIdCallbackData(PFLT_CALLBACK_DATA CallbackData, LPGUID Gu
         return FLT_IS_IRP_OPERATION(CallbackData) ? STATUS_NOT_FOUND : STATUS_NOT_SUPPORTED;
 }
 
-/* STATUS_NOT_SUPPORTED. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS FltSetActivityIdCallbackData(PFLT_CALLBACK_DATA CallbackData, LPCGUID Guid)
-{
-        REFUSE("there are no activity ids");
-}
+FM_NOT_SUPPORTED(FltSetActivityIdCallbackData,
+                 (PFLT_CALLBACK_DATA CallbackData, LPCGUID Guid),
+                 "there are no activity ids")
 
 /* STATUS_SUCCESS: no request has an extension to propagate; STATUS_INVALID_PARAMETER: not IRPs. IRQL <= DISPATCH_LEVEL.
  */
@@ -135,9 +143,7 @@ NTSTATUS FltGetCopyInformationFromCallbackData(PFLT_CALLBACK_DATA Data, struct _
         return FLT_IS_IRP_OPERATION(Data) ? STATUS_NOT_FOUND : STATUS_INVALID_PARAMETER;
 }
 
-/* STATUS_NOT_SUPPORTED: no bypass I/O is ever asked for. IRQL <= APC_LEVEL. */
-NTSTATUS FltVetoBypassIo(PFLT_CALLBACK_DATA CallbackData, PCFLT_RELATED_OBJECTS FltObjects, NTSTATUS OperationStatus,
-                         PCUNICODE_STRING FailureReason)
-{
-        REFUSE("there is no bypass I/O");
-}
+FM_NOT_SUPPORTED(FltVetoBypassIo,
+                 (PFLT_CALLBACK_DATA CallbackData, PCFLT_RELATED_OBJECTS FltObjects, NTSTATUS OperationStatus,
+                  PCUNICODE_STRING FailureReason),
+                 "there is no bypass I/O")

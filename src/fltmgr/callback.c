@@ -15,7 +15,9 @@ void fm_callback_enter(struct fm_callback_scope *scope, PFLT_FILTER filter, cons
         struct fm_thread *self = fm_thread_self();
 
         scope->saved = *self;
-        scope->what = what;
+        self->callback = what;
+        self->operation = NULL;
+        self->code = NULL;
         self->thread = thread;
         self->attached = NULL;
         self->cancel = cancel;
@@ -26,14 +28,16 @@ void fm_callback_leave(struct fm_callback_scope *scope)
 {
         struct fm_thread *self = fm_thread_self();
 
-        if (self->irql != scope->saved.irql)
-                fm_violation("irql-at-return", "%s returned at IRQL %u, it was called at %u", scope->what, self->irql,
-                             scope->saved.irql);
-        if (self->spin_locks_held != scope->saved.spin_locks_held)
-                fm_violation("spin-lock-at-return", "%s returned with a spin lock held", scope->what);
-        if (self->critical_regions != scope->saved.critical_regions)
-                fm_violation("critical-region-at-return", "%s returned inside a critical region", scope->what);
-        if (self->attached)
-                fm_violation("attached-at-return", "%s returned attached to another process", scope->what);
+        struct fm_culprit culprit = { self->filter, self->callback, self->operation, self->code };
+
+        if (G_UNLIKELY(self->irql != scope->saved.irql))
+                fm_violation_of(&culprit, "irql-at-return", "returned at IRQL %u, was called at %u", self->irql,
+                                scope->saved.irql);
+        if (G_UNLIKELY(self->spin_locks_held != scope->saved.spin_locks_held))
+                fm_violation_of(&culprit, "spin-lock-at-return", "returned with a spin lock held");
+        if (G_UNLIKELY(self->critical_regions != scope->saved.critical_regions))
+                fm_violation_of(&culprit, "critical-region-at-return", "returned inside a critical region");
+        if (G_UNLIKELY(self->attached != NULL))
+                fm_violation_of(&culprit, "attached-at-return", "returned attached to another process");
         *self = scope->saved;
 }

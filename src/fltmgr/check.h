@@ -15,13 +15,12 @@
 #include "nt/verifier.h"
 
 /* Says once that something is not there. */
-#define fm_log_unsupported(function, why)                                                                              \
-        do {                                                                                                           \
-                static _Atomic bool said_;                                                                             \
-                                                                                                                       \
-                if (!atomic_exchange_explicit(&said_, true, memory_order_relaxed))                                     \
-                        fm_log(FM_LOG_WARNING, "fltmgr", "%s is not supported: %s", (function), (why));                \
-        } while (0)
+static inline void fm_log_unsupported(const char *function, const char *why)
+{
+        g_autofree char *text = g_strdup_printf("%s: %s", function, why);
+
+        fm_not_supported(text);
+}
 
 static inline bool fm_data_is_post(const FLT_CALLBACK_DATA *data)
 {

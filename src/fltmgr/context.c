@@ -496,3 +496,26 @@ VOID FltReleaseContexts(PFLT_RELATED_CONTEXTS Contexts)
                         *all[i] = NULL;
                 }
 }
+
+/* As FltGetContexts(), with the section context. STATUS_SUCCESS, STATUS_INVALID_PARAMETER: the size. IRQL <= APC_LEVEL. */
+NTSTATUS FltGetContextsEx(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE DesiredContexts, SIZE_T ContextsSize,
+                          PFLT_RELATED_CONTEXTS_EX Contexts)
+{
+        if (ContextsSize != sizeof(*Contexts))
+                return STATUS_INVALID_PARAMETER;
+        FltGetContexts(FltObjects, DesiredContexts, (PFLT_RELATED_CONTEXTS)Contexts);
+        Contexts->SectionContext = NULL;
+        if (DesiredContexts & FLT_SECTION_CONTEXT)
+                FltGetSectionContext(FltObjects->Instance, FltObjects->FileObject, &Contexts->SectionContext);
+        return STATUS_SUCCESS;
+}
+
+/* Releases what FltGetContextsEx() found. IRQL <= APC_LEVEL. */
+VOID FltReleaseContextsEx(SIZE_T ContextsSize, PFLT_RELATED_CONTEXTS_EX Contexts)
+{
+        FltReleaseContexts((PFLT_RELATED_CONTEXTS)Contexts);
+        if (ContextsSize < sizeof(*Contexts) || !Contexts->SectionContext)
+                return;
+        FltReleaseContext(Contexts->SectionContext);
+        Contexts->SectionContext = NULL;
+}

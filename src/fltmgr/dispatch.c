@@ -15,7 +15,7 @@
  *   RUNNING --callback returns--> STAYING   --completed--> the calling thread is woken and proceeds
  *
  * The third is taken when a post-operation is owed on the very thread that has called the pre-operation (creates,
- * FLT_PREOP_SYNCHRONIZE).
+ * FLT_PREOP_SYNCHRONIZE). Between callbacks the state is IDLE: who completes then has no business to.
  *
  * Draining. A post-operation that is owed is in its instance's list. Whoever takes it off that list, the operation on
  * its way up or the teardown, calls it; so it is called once.
@@ -23,7 +23,9 @@
 #include "fltmgr/dispatch.h"
 
 #include "fltmgr/altitude.h"
+#include "fltmgr/extras.h"
 #include "fltmgr/fsd.h"
+#include "fltmgr/misuse.h"
 #include "nt/object.h"
 #include "nt/verifier.h"
 
@@ -31,6 +33,7 @@
 #define REPARSE_LIMIT 40
 
 enum pend_state {
+        PEND_IDLE,
         PEND_RUNNING,
         PEND_PARKED,
         PEND_COMPLETED,
@@ -104,6 +107,9 @@ static FLT_PREOP_CALLBACK_STATUS call_pre(struct fm_node *node, PVOID *context)
                 return node->callback->post ? FLT_PREOP_SUCCESS_WITH_CALLBACK : FLT_PREOP_SUCCESS_NO_CALLBACK;
         fm_callback_enter(&scope, node->objects.Filter, "a pre-operation", operation->requestor.thread,
                           operation->requestor.cancel);
+        fm_callback_is_for(operation->iopb.MajorFunction, (const void *)node->callback->pre);
+        /* Who completes the operation sets it. */
+        operation->data.IoStatus.Status = FM_STATUS_UNSET;
         status = node->callback->pre(&operation->data, &node->objects, context);
         fm_callback_leave(&scope);
         return status;
@@ -117,6 +123,7 @@ static FLT_POSTOP_CALLBACK_STATUS call_post(PFLT_CALLBACK_DATA data, const struc
         FLT_POSTOP_CALLBACK_STATUS status;
 
         fm_callback_enter(&scope, objects->Filter, "a post-operation", data->Thread, cancel);
+        fm_callback_is_for(data->Iopb->MajorFunction, (const void *)node->callback->post);
         status = node->callback->post(data, objects, node->completion_context, flags);
         fm_callback_leave(&scope);
         return status;
@@ -126,21 +133,32 @@ static FLT_POSTOP_CALLBACK_STATUS call_post(PFLT_CALLBACK_DATA data, const struc
  * Calls a post-operation that will never see its result. The data is a copy, made of what nobody changes
  * any more: the operation itself is still on its way.
  */
-static void call_draining(const struct fm_node *node)
+static void call_draining(const struct fm_node *node, const struct fm_requestor *requestor)
 {
-        FLT_IO_PARAMETER_BLOCK iopb = node->saved;
-        FLT_CALLBACK_DATA data = {
-                .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO |
-                         FLTFL_CALLBACK_DATA_POST_OPERATION,
-                .Thread = node->operation->requestor.thread,
-                .Iopb = &iopb,
-                .RequestorMode = node->operation->requestor.kernel ? KernelMode : UserMode,
+        struct fm_operation copy = {
+                .data = {
+                        .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO |
+                                 FLTFL_CALLBACK_DATA_POST_OPERATION,
+                        .Thread = requestor->thread,
+                        .Iopb = &copy.iopb,
+                        .RequestorMode = requestor->kernel ? KernelMode : UserMode,
+                },
+                .iopb = node->saved,
+                .requestor = *requestor,
+                .volume = node->objects.Volume,
+                .life = FM_OPERATION_DRAINING,
+                .pended_post = true,
         };
+        struct fm_node stand_in = { .callback = node->callback, .operation = &copy, .saved = node->saved,
+                                    .objects = node->objects };
 
-        if (call_post(&data, node, &node->objects, FLTFL_POST_OPERATION_DRAINING, NULL) !=
+        copy.requestor.cancel = NULL;
+        if (call_post(&copy.data, node, &node->objects, FLTFL_POST_OPERATION_DRAINING, NULL) !=
             FLT_POSTOP_FINISHED_PROCESSING)
-                fm_violation("draining-post-operation", "%s: a draining post-operation must return "
-                             "FLT_POSTOP_FINISHED_PROCESSING", node->objects.Filter->name);
+                fm_misuse(&stand_in, "draining-post-operation",
+                          "returned something else than FLT_POSTOP_FINISHED_PROCESSING while draining");
+        if (fm_operation_extras_peek(&copy))
+                fm_operation_extras_free(&copy);
 }
 
 static void put_posts(PFLT_INSTANCE instance)
@@ -166,9 +184,9 @@ static void owe_post(struct fm_node *node, PVOID context, bool stays)
         }
         pthread_mutex_unlock(&instance->lock);
         if (draining) {
-                call_draining(node);
+                call_draining(node, &node->operation->requestor);
         } else if (stays) {
-                node->stays = true;
+                node->stays = node->synchronized = true;
                 node->operation->must_stay++;
         }
 }
@@ -198,6 +216,8 @@ void fm_instance_drain(PFLT_INSTANCE instance)
         instance->draining = true;
         for (GList *link = instance->nodes.head; link;) {
                 struct fm_node *node = link->data, copy;
+                struct fm_requestor requestor;
+                struct fm_stack *stack;
                 PFILE_OBJECT file;
                 PETHREAD thread;
 
@@ -208,20 +228,20 @@ void fm_instance_drain(PFLT_INSTANCE instance)
                 g_queue_unlink(&instance->nodes, &node->link);
                 /* From here on the operation may finish any time: a copy of all that the callback gets. */
                 copy = *node;
+                requestor = node->operation->requestor;
+                stack = fm_stack_ref(node->operation->stack);
                 file = copy.objects.FileObject;
-                thread = node->operation->requestor.thread;
-                struct fm_operation stand_in = { .requestor.thread = thread,
-                                                 .requestor.kernel = node->operation->requestor.kernel };
-                copy.operation = &stand_in;
+                thread = requestor.thread;
                 if (file)
                         fm_object_ref(file);
                 if (thread)
                         fm_object_ref(thread);
                 pthread_mutex_unlock(&instance->lock);
 
-                call_draining(&copy);
+                call_draining(&copy, &requestor);
                 fm_object_unref(file);
                 fm_object_unref(thread);
+                fm_stack_unref(stack);
 
                 pthread_mutex_lock(&instance->lock);
                 link = instance->nodes.head;
@@ -243,8 +263,24 @@ static bool wait_for_completion(struct fm_operation *operation, unsigned must_st
                 while (sem_wait(&operation->resumed) < 0)
                         ; /* interrupted by a signal handler */
         }
-        atomic_store(&operation->pend, PEND_RUNNING);
+        atomic_store_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed);
         return true;
+}
+
+/* A callback begins, and has not pended the operation. */
+static void begin_callback(struct fm_operation *operation, bool post)
+{
+        operation->pended_post = post;
+        atomic_store_explicit(&operation->pend, PEND_RUNNING, memory_order_relaxed);
+}
+
+/* It has returned something else than "pending". */
+static void end_callback(struct fm_node *node)
+{
+        struct fm_operation *operation = node->operation;
+
+        if (atomic_exchange_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed) != PEND_RUNNING)
+                fm_misuse(node, "completed-twice", "completed the operation as if it were pended, and did not pend it");
 }
 
 /* What the way down makes of changed parameters: kept if the filter said so, else lost. */
@@ -253,16 +289,12 @@ static void settle_parameters(struct fm_node *node)
         struct fm_operation *operation = node->operation;
         PMDL *before, *after;
 
-        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_DIRTY)) {
+        if (fm_changed_what_it_must_not(node) || !(operation->data.Flags & FLTFL_CALLBACK_DATA_DIRTY)) {
+                operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
                 operation->iopb = node->saved;
                 return;
         }
         operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        if (operation->iopb.MajorFunction != node->saved.MajorFunction) {
-                fm_violation("major-function-changed", "%s changed MajorFunction", node->objects.Filter->name);
-                operation->iopb = node->saved;
-                return;
-        }
         node->swapped = memcmp(&operation->iopb.Parameters, &node->saved.Parameters,
                                sizeof(operation->iopb.Parameters)) != 0;
         if (!node->swapped)
@@ -274,75 +306,14 @@ static void settle_parameters(struct fm_node *node)
                 node->swapped_mdl = *after;
 }
 
-static bool is_fast_io(const struct fm_operation *operation)
-{
-        return operation->data.Flags & FLTFL_CALLBACK_DATA_FAST_IO_OPERATION;
-}
-
-/* Turns what a callback may not return into what is nearest, by name. */
-static FLT_PREOP_CALLBACK_STATUS checked_pre_status(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status,
-                                                    PVOID *context)
-{
-        struct fm_operation *operation = node->operation;
-        const char *name = node->objects.Filter->name;
-        UCHAR major = operation->iopb.MajorFunction;
-
-        switch (status) {
-        case FLT_PREOP_SUCCESS_WITH_CALLBACK:
-        case FLT_PREOP_SYNCHRONIZE:
-                if (node->callback->post)
-                        return status;
-                fm_violation("no-post-operation", "%s asked for a post-operation of major 0x%02x that it did not register",
-                             name, major);
-                return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        case FLT_PREOP_SUCCESS_NO_CALLBACK:
-                break;
-        case FLT_PREOP_COMPLETE:
-                if (operation->data.IoStatus.Status == STATUS_PENDING ||
-                    operation->data.IoStatus.Status == STATUS_FLT_DISALLOW_FAST_IO) {
-                        fm_violation("complete-status", "%s completed major 0x%02x with status 0x%08x", name, major,
-                                     (unsigned)operation->data.IoStatus.Status);
-                        operation->data.IoStatus.Status = STATUS_UNSUCCESSFUL;
-                }
-                if ((major == IRP_MJ_CLEANUP || major == IRP_MJ_CLOSE) &&
-                    !NT_SUCCESS(operation->data.IoStatus.Status)) {
-                        fm_violation("complete-status", "%s failed %s, which can't fail", name,
-                                     major == IRP_MJ_CLEANUP ? "IRP_MJ_CLEANUP" : "IRP_MJ_CLOSE");
-                        operation->data.IoStatus.Status = STATUS_SUCCESS;
-                }
-                break;
-        case FLT_PREOP_DISALLOW_FASTIO:
-                if (is_fast_io(operation))
-                        break;
-                fm_violation("disallow-fastio", "%s returned FLT_PREOP_DISALLOW_FASTIO for an IRP (major 0x%02x)", name,
-                             major);
-                return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        case FLT_PREOP_DISALLOW_FSFILTER_IO:
-                if (major == IRP_MJ_QUERY_OPEN)
-                        break;
-                fm_violation("disallow-fsfilter", "%s returned FLT_PREOP_DISALLOW_FSFILTER_IO for major 0x%02x", name,
-                             major);
-                return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        default:
-                fm_violation("pre-operation-status", "%s returned %d from the pre-operation of major 0x%02x", name, status,
-                             major);
-                return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        }
-        if (*context) {
-                fm_violation("completion-context", "%s set a completion context without asking for a post-operation", name);
-                *context = NULL;
-        }
-        return status;
-}
-
 /* The pre-operation is over, one way or another. */
 static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PVOID context)
 {
         struct fm_operation *operation = node->operation;
         PFLT_INSTANCE instance = node->callback->instance;
 
-        status = checked_pre_status(node, status, &context);
         settle_parameters(node);
+        status = fm_pre_status_checked(node, status, &context);
         switch (status) {
         case FLT_PREOP_SUCCESS_WITH_CALLBACK:
         case FLT_PREOP_SYNCHRONIZE:
@@ -364,8 +335,10 @@ static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PV
         default:
                 break;
         }
-        if (operation->descending)
+        if (operation->descending) {
                 operation->position++;
+                operation->data.IoStatus.Status = STATUS_SUCCESS;
+        }
         fm_rundown_release(&instance->object.rundown);
 }
 
@@ -381,28 +354,28 @@ static bool descend(struct fm_operation *operation)
                 return true;
         }
         prepare(node);
-        operation->pended_post = false;
-        atomic_store(&operation->pend, PEND_RUNNING);
+        begin_callback(operation, false);
         status = call_pre(node, &context);
         if (status == FLT_PREOP_PENDING) {
+                if (context)
+                        fm_misuse(node, "completion-context", "set a completion context and returned FLT_PREOP_PENDING");
                 if (!wait_for_completion(operation, operation->must_stay))
                         return false;
                 status = (FLT_PREOP_CALLBACK_STATUS)operation->pended_status;
                 context = operation->pended_context;
+        } else {
+                end_callback(node);
         }
         after_pre(node, status, context);
         return true;
 }
 
-static void after_post(struct fm_node *node)
+static void after_post(struct fm_node *node, FLT_POSTOP_CALLBACK_STATUS status)
 {
         struct fm_operation *operation = node->operation;
 
-        if (operation->data.IoStatus.Status == STATUS_PENDING) {
-                fm_violation("pending-status", "%s left STATUS_PENDING as the result of major 0x%02x",
-                             node->objects.Filter->name, operation->iopb.MajorFunction);
-                operation->data.IoStatus.Status = STATUS_UNSUCCESSFUL;
-        }
+        if (fm_post_status_checked(node, status) == FLT_POSTOP_DISALLOW_FSFILTER_IO)
+                operation->data.IoStatus.Status = FM_STATUS_DISALLOW_FSFILTER_IO;
         if (node->swapped_mdl && !node->retain_mdl)
                 IoFreeMdl(node->swapped_mdl);
         node->swapped_mdl = NULL;
@@ -414,34 +387,23 @@ static bool ascend(struct fm_operation *operation)
         struct fm_node *node = &operation->nodes[operation->position];
         FLT_POSTOP_CALLBACK_STATUS status;
 
-        if (!claim_post(node))
-                return true;
         if (node->stays)
                 operation->must_stay--;
+        if (!claim_post(node))
+                return true;
         operation->iopb = node->saved;
         operation->data.Flags |= FLTFL_CALLBACK_DATA_POST_OPERATION;
-        operation->pended_post = true;
-        atomic_store(&operation->pend, PEND_RUNNING);
+        begin_callback(operation, true);
         status = call_post(&operation->data, node, &node->objects, 0, operation->requestor.cancel);
-        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        switch (status) {
-        case FLT_POSTOP_FINISHED_PROCESSING:
-                break;
-        case FLT_POSTOP_MORE_PROCESSING_REQUIRED:
+        if (status == FLT_POSTOP_MORE_PROCESSING_REQUIRED) {
                 if (!wait_for_completion(operation, operation->must_stay))
                         return false;
-                break;
-        case FLT_POSTOP_DISALLOW_FSFILTER_IO:
-                if (operation->iopb.MajorFunction == IRP_MJ_QUERY_OPEN) {
-                        operation->data.IoStatus.Status = FM_STATUS_DISALLOW_FSFILTER_IO;
-                        break;
-                }
-                G_GNUC_FALLTHROUGH;
-        default:
-                fm_violation("post-operation-status", "%s returned %d from the post-operation of major 0x%02x",
-                             node->objects.Filter->name, status, operation->iopb.MajorFunction);
+                status = FLT_POSTOP_FINISHED_PROCESSING;
+        } else {
+                end_callback(node);
         }
-        after_post(node);
+        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
+        after_post(node, status);
         return true;
 }
 
@@ -474,6 +436,9 @@ static bool restart(struct fm_operation *operation)
         USHORT prefix = operation->volume->Name.Length;
 
         if (operation->iopb.MajorFunction != IRP_MJ_CREATE || operation->data.IoStatus.Status != STATUS_REPARSE)
+                return false;
+        /* The filter that reissued it sees it first; then the create itself starts again. */
+        if (operation->data.Flags & FLTFL_CALLBACK_DATA_REISSUED_IO)
                 return false;
         name = &operation->iopb.TargetFileObject->FileName;
         if (++operation->reparse_count > REPARSE_LIMIT) {
@@ -518,6 +483,25 @@ void fm_dispatch_proceed(struct fm_operation *operation)
         }
 }
 
+/* The filter's own callback runs or has pended the operation: it is his to complete. */
+static bool may_complete(struct fm_operation *operation, const char *function, bool post)
+{
+        const char *filter = fm_thread_self()->filter;
+        int state = atomic_load(&operation->pend);
+
+        if (state == PEND_IDLE || state == PEND_COMPLETED || operation->position >= operation->node_count ||
+            (filter && strcmp(filter, operation->nodes[operation->position].objects.Filter->name) != 0)) {
+                fm_violation("completed-twice", "%s for an operation that is not pended", function);
+                return false;
+        }
+        if (operation->pended_post != post) {
+                fm_violation("complete-pended", "%s for an operation in its %s-operation", function,
+                             operation->pended_post ? "post" : "pre");
+                return false;
+        }
+        return true;
+}
+
 /* True: the caller of the completing function has to go on with the operation. */
 static bool complete_pended(struct fm_operation *operation, int status, void *context)
 {
@@ -525,6 +509,7 @@ static bool complete_pended(struct fm_operation *operation, int status, void *co
         operation->pended_context = context;
         switch (atomic_exchange(&operation->pend, PEND_COMPLETED)) {
         case PEND_PARKED:
+                atomic_store_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed);
                 return true;
         case PEND_STAYING:
                 sem_post(&operation->resumed);
@@ -548,20 +533,18 @@ static bool complete_pended(struct fm_operation *operation, int status, void *co
 VOID FltCompletePendedPreOperation(PFLT_CALLBACK_DATA CallbackData, FLT_PREOP_CALLBACK_STATUS CallbackStatus,
                                    PVOID Context)
 {
-        struct fm_operation *operation = fm_operation_from_data(CallbackData);
-        struct fm_node *node = &operation->nodes[operation->position];
+        struct fm_operation *operation = fm_operation_checked(__func__, CallbackData);
+        struct fm_node *node;
 
-        if (operation->pended_post) {
-                fm_violation("complete-pended", "FltCompletePendedPreOperation for an operation in its post-operation");
+        if (!operation || !may_complete(operation, __func__, false))
                 return;
-        }
+        node = &operation->nodes[operation->position];
         if (CallbackStatus == FLT_PREOP_PENDING || CallbackStatus == FLT_PREOP_SYNCHRONIZE) {
                 fm_violation("complete-pended", "FltCompletePendedPreOperation with status %d", CallbackStatus);
                 CallbackStatus = FLT_PREOP_SUCCESS_NO_CALLBACK;
         }
         if (!complete_pended(operation, CallbackStatus, Context))
                 return;
-        atomic_store(&operation->pend, PEND_RUNNING);
         after_pre(node, CallbackStatus, Context);
         fm_dispatch_proceed(operation);
 }
@@ -572,23 +555,92 @@ VOID FltCompletePendedPreOperation(PFLT_CALLBACK_DATA CallbackData, FLT_PREOP_CA
  */
 VOID FltCompletePendedPostOperation(PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *operation = fm_operation_from_data(CallbackData);
-        struct fm_node *node = &operation->nodes[operation->position];
+        struct fm_operation *operation = fm_operation_checked(__func__, CallbackData);
+        struct fm_node *node;
 
-        if (!operation->pended_post) {
-                fm_violation("complete-pended", "FltCompletePendedPostOperation for an operation in its pre-operation");
+        if (!operation || !may_complete(operation, __func__, true))
                 return;
-        }
+        node = &operation->nodes[operation->position];
         if (!complete_pended(operation, 0, NULL))
                 return;
-        atomic_store(&operation->pend, PEND_RUNNING);
-        after_post(node);
+        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
+        after_post(node, FLT_POSTOP_FINISHED_PROCESSING);
         fm_dispatch_proceed(operation);
+}
+
+/* STATUS_SUCCESS: the post-operation of this instance may send the operation down again. */
+static NTSTATUS may_reissue(struct fm_operation *operation, PFLT_INSTANCE instance)
+{
+        struct fm_file_object *file = fm_file_object(operation->iopb.TargetFileObject);
+
+        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) ||
+            operation->nodes[operation->position].callback->instance != instance) {
+                fm_violation("reissue", "FltReissueSynchronousIo outside the instance's own post-operation");
+                return STATUS_INVALID_PARAMETER;
+        }
+        if (!operation->nodes[operation->position].synchronized) {
+                fm_violation("reissue", "FltReissueSynchronousIo for an operation that is not synchronized");
+                return STATUS_INVALID_PARAMETER;
+        }
+        if (operation->iopb.MajorFunction != IRP_MJ_CREATE)
+                return STATUS_SUCCESS;
+        if (file->file.Flags & FO_FILE_OPEN_CANCELLED)
+                return STATUS_CANCELLED;
+        if (file->opened) {
+                fm_violation("reissue", "FltReissueSynchronousIo for a create that has opened the file");
+                return STATUS_INVALID_PARAMETER;
+        }
+        return STATUS_SUCCESS;
+}
+
+/*
+ * Sends an operation down again from the caller's post-operation: to the instances below, and to the file system. The
+ * parameters are those in Iopb if FltSetCallbackDataDirty() was called, else those of the first time. The result is in
+ * IoStatus and TagData when this returns.
+ *
+ * Creates and FLT_PREOP_SYNCHRONIZE only. IoStatus is STATUS_CANCELLED for a create after FltCancelFileOpen(), and
+ * STATUS_INVALID_PARAMETER, which is reported, for misuse. IRQL <= APC_LEVEL.
+ */
+VOID FltReissueSynchronousIo(PFLT_INSTANCE InitiatingInstance, PFLT_CALLBACK_DATA CallbackData)
+{
+        struct fm_operation *operation = fm_operation_from_data(CallbackData), *again;
+        NTSTATUS status;
+
+        fm_check_irql(__func__, APC_LEVEL);
+        status = may_reissue(operation, InitiatingInstance);
+        if (!NT_SUCCESS(status)) {
+                fm_operation_set_result(operation, status, 0);
+                return;
+        }
+        if (!(CallbackData->Flags & FLTFL_CALLBACK_DATA_DIRTY))
+                operation->iopb = operation->nodes[operation->position].saved;
+        CallbackData->Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
+        if (CallbackData->TagData)
+                ExFreePool(CallbackData->TagData);
+        CallbackData->TagData = NULL;
+
+        again = fm_operation_new(operation->volume, operation->iopb.MajorFunction, operation->iopb.TargetFileObject,
+                                 &operation->requestor);
+        again->below = InitiatingInstance;
+        fm_flt_object_ref(InitiatingInstance);
+        again->iopb = operation->iopb;
+        again->fsd_request = operation->fsd_request;
+        again->data.Flags = (CallbackData->Flags & FLTFL_CALLBACK_DATA_REISSUE_MASK) |
+                            (CallbackData->Flags & FLTFL_CALLBACK_DATA_GENERATED_IO) | FLTFL_CALLBACK_DATA_REISSUED_IO;
+        again->data.RequestorMode = CallbackData->RequestorMode;
+        fm_operation_lend_ecp_list(operation, again);
+        fm_operation_run(again);
+
+        CallbackData->IoStatus = again->data.IoStatus;
+        CallbackData->TagData = again->data.TagData;
+        operation->error = again->error;
+        operation->error_status = again->error_status;
+        fm_operation_free(again);
 }
 
 PMDL fm_operation_swapped_mdl(struct fm_operation *operation)
 {
-        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_POST_OPERATION))
+        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) || !operation->node_count)
                 return NULL;
         return operation->nodes[operation->position].swapped_mdl;
 }

@@ -16,6 +16,7 @@ struct fm_node {
         bool asked;       /* it was owed once; the operation's own */
         bool swapped;     /* parameters were changed: somebody has to copy back, so it can't be drained */
         bool stays;       /* counted in operation->must_stay */
+        bool synchronized; /* its post-operation runs on the thread of its pre-operation */
         bool retain_mdl;
 };
 

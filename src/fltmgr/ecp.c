@@ -313,3 +313,37 @@ NTSTATUS FltSetEcpListIntoCallbackData(PFLT_FILTER Filter, PFLT_CALLBACK_DATA Ca
         extras->ecp_list_owned = true;
         return STATUS_SUCCESS;
 }
+
+/* ---- the same for drivers that have no filter ---- */
+
+/* As FltFindExtraCreateParameter(). */
+NTSTATUS FsRtlFindExtraCreateParameter(PECP_LIST EcpList, LPCGUID EcpType, PVOID *EcpContext, ULONG *EcpContextSize)
+{
+        return FltFindExtraCreateParameter(NULL, EcpList, EcpType, EcpContext, EcpContextSize);
+}
+
+/* As FltGetNextExtraCreateParameter(). */
+NTSTATUS FsRtlGetNextExtraCreateParameter(PECP_LIST EcpList, PVOID CurrentEcpContext, LPGUID NextEcpType,
+                                          PVOID *NextEcpContext, ULONG *NextEcpContextSize)
+{
+        return FltGetNextExtraCreateParameter(NULL, EcpList, CurrentEcpContext, NextEcpType, NextEcpContext,
+                                              NextEcpContextSize);
+}
+
+/* As FltAcknowledgeEcp(). */
+VOID FsRtlAcknowledgeEcp(PVOID EcpContext)
+{
+        FltAcknowledgeEcp(NULL, EcpContext);
+}
+
+/* As FltIsEcpAcknowledged(). */
+BOOLEAN FsRtlIsEcpAcknowledged(PVOID EcpContext)
+{
+        return FltIsEcpAcknowledged(NULL, EcpContext);
+}
+
+/* As FltIsEcpFromUserMode(). */
+BOOLEAN FsRtlIsEcpFromUserMode(PVOID EcpContext)
+{
+        return FltIsEcpFromUserMode(NULL, EcpContext);
+}

@@ -41,3 +41,6 @@ void fm_operation_extras_free(struct fm_operation *operation);
 
 /* Gives the operation a cancel of its own, instead of that of the request behind it. Before it is sent. */
 void fm_operation_own_cancel(struct fm_operation *operation);
+
+/* A create that is sent down again has the ECPs of the first time. borrower must not live longer. */
+void fm_operation_lend_ecp_list(struct fm_operation *operation, struct fm_operation *borrower);

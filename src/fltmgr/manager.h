@@ -35,10 +35,18 @@ void fm_wait_or_report(struct fm_rundown *rundown, const char *filter, const cha
 /* callback.c: state of the thread while it runs a filter's code. */
 struct fm_callback_scope {
         struct fm_thread saved;
-        const char *what; /* "PreCreate", for reports; borrowed */
 };
+/* what: "a pre-operation"; a constant, for reports. */
 void fm_callback_enter(struct fm_callback_scope *scope, PFLT_FILTER filter, const char *what, PETHREAD thread,
                        struct fm_cancel *cancel);
+/* The operation it is about, and the function that is called; for reports. After fm_callback_enter(). */
+static inline void fm_callback_is_for(UCHAR major, const void *code)
+{
+        struct fm_thread *self = fm_thread_self();
+
+        self->operation = FltGetIrpName(major);
+        self->code = code;
+}
 /* Reports a raised IRQL, a spin lock or a critical region that the callback left behind. */
 void fm_callback_leave(struct fm_callback_scope *scope);
 
@@ -63,6 +71,7 @@ struct fm_stack {
 /* manager.lock held: a new array from the volume's active instances. The caller calls wanted_changed later. */
 void fm_volume_rebuild_stack_locked(PFLT_VOLUME volume);
 struct fm_stack *fm_volume_stack_ref(PFLT_VOLUME volume);
+struct fm_stack *fm_stack_ref(struct fm_stack *stack);
 void fm_stack_unref(struct fm_stack *stack);
 unsigned fm_major_index(UCHAR major);
 

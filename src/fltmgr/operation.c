@@ -87,6 +87,7 @@ static struct fm_operation *operation_alloc(PFLT_VOLUME volume, UCHAR major, PFI
         struct fm_operation *operation = block_alloc(operation_size(nodes));
 
         memset(operation, 0, operation_size(nodes));
+        atomic_init(&operation->life, FM_OPERATION_ALIVE);
         operation->nodes = (struct fm_node *)(operation + 1);
         operation->node_count = nodes;
         operation->stack = stack;
@@ -148,6 +149,7 @@ void fm_operation_free(struct fm_operation *operation)
         fm_flt_object_unref(operation->below);
         sem_destroy(&operation->resumed);
         sem_destroy(&operation->finished);
+        atomic_store_explicit(&operation->life, 0, memory_order_relaxed);
 
         struct fm_stack *stack = operation->stack;
         block_free(operation, operation_size(stack->majors[fm_major_index(operation->iopb.MajorFunction)].count));

@@ -33,6 +33,12 @@ struct fm_requestor {
         struct fm_cancel *cancel; /* borrowed; NULL: nobody waits */
 };
 
+/* What callback data is, for those who are given some that may be none any more. */
+enum fm_operation_life {
+        FM_OPERATION_ALIVE = 0x4c41544f, /* "OTAL" */
+        FM_OPERATION_DRAINING = 0x4452544f, /* "OTRD": a copy for a draining post-operation */
+};
+
 typedef void fm_operation_done_fn(struct fm_operation *operation, void *context);
 
 struct fm_operation {
@@ -53,6 +59,7 @@ struct fm_operation {
         /* Data of the create in progress, so that Parameters.Create.SecurityContext points somewhere. */
         IO_SECURITY_CONTEXT security_context;
         ACCESS_STATE access_state;
+        _Atomic uint32_t life; /* enum fm_operation_life; anything else: freed */
         /* Below: the dispatcher's own. */
         FLT_IO_PARAMETER_BLOCK original; /* as submitted: where a reparsed create starts again */
         fm_operation_done_fn *done;

@@ -69,6 +69,14 @@ void fm_operation_extras_free(struct fm_operation *operation)
         g_free(extras);
 }
 
+void fm_operation_lend_ecp_list(struct fm_operation *operation, struct fm_operation *borrower)
+{
+        struct fm_extras *extras = fm_operation_extras_peek(operation);
+
+        if (extras && extras->ecp_list)
+                fm_operation_extras(borrower)->ecp_list = extras->ecp_list;
+}
+
 void fm_operation_own_cancel(struct fm_operation *operation)
 {
         struct fm_extras *extras = fm_operation_extras(operation);

@@ -75,11 +75,16 @@ void fm_volume_rebuild_stack_locked(PFLT_VOLUME volume)
         fm_stack_unref(old);
 }
 
+struct fm_stack *fm_stack_ref(struct fm_stack *stack)
+{
+        atomic_fetch_add_explicit(&stack->refs, 1, memory_order_relaxed);
+        return stack;
+}
+
 struct fm_stack *fm_volume_stack_ref(PFLT_VOLUME volume)
 {
         pthread_mutex_lock(&volume->stack_lock);
-        struct fm_stack *stack = volume->stack;
-        atomic_fetch_add_explicit(&stack->refs, 1, memory_order_relaxed);
+        struct fm_stack *stack = fm_stack_ref(volume->stack);
         pthread_mutex_unlock(&volume->stack_lock);
         return stack;
 }

@@ -398,3 +398,32 @@ NTSTATUS ZwSetEaFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID Bu
         status = FltSetEaFile(call.below, call.file, Buffer, Length);
         return call_end(&call, status, 0, IoStatusBlock);
 }
+
+/* ---- security ---- */
+
+/* The security descriptor of a file. As FltQuerySecurityObject(); STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL. */
+NTSTATUS ZwQuerySecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
+                               PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Length, PULONG LengthNeeded)
+{
+        struct call call;
+        NTSTATUS status = call_begin(__func__, Handle, NULL, NULL, &call);
+
+        if (!NT_SUCCESS(status))
+                return status;
+        status = FltQuerySecurityObject(call.below, call.file, SecurityInformation, SecurityDescriptor, Length,
+                                        LengthNeeded);
+        return call_end(&call, status, 0, NULL);
+}
+
+/* Sets the security descriptor of a file. As FltSetSecurityObject(); STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL. */
+NTSTATUS ZwSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
+                             PSECURITY_DESCRIPTOR SecurityDescriptor)
+{
+        struct call call;
+        NTSTATUS status = call_begin(__func__, Handle, NULL, NULL, &call);
+
+        if (!NT_SUCCESS(status))
+                return status;
+        status = FltSetSecurityObject(call.below, call.file, SecurityInformation, SecurityDescriptor);
+        return call_end(&call, status, 0, NULL);
+}

@@ -513,3 +513,43 @@ NTSTATUS IoRegisterShutdownNotification(PDEVICE_OBJECT DeviceObject)
 VOID IoUnregisterShutdownNotification(PDEVICE_OBJECT DeviceObject)
 {
 }
+
+/* Nobody outside can open the device, so there is nobody to keep out: IoCreateDevice(). */
+NTSTATUS IoCreateDeviceSecure(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, PUNICODE_STRING DeviceName,
+                              DEVICE_TYPE DeviceType, ULONG DeviceCharacteristics, BOOLEAN Exclusive,
+                              PCUNICODE_STRING DefaultSDDLString, LPCGUID DeviceClassGuid,
+                              PDEVICE_OBJECT *DeviceObject)
+{
+        return IoCreateDevice(DriverObject, DeviceExtensionSize, DeviceName, DeviceType, DeviceCharacteristics,
+                              Exclusive, DeviceObject);
+}
+
+/* All I/O is of normal priority; only paging I/O has one of this kind. IRQL <= DISPATCH_LEVEL. */
+IO_PAGING_PRIORITY IoGetPagingIoPriority(PIRP Irp)
+{
+        return Irp->Flags & IRP_PAGING_IO ? IoPagingPriorityNormal : IoPagingPriorityInvalid;
+}
+
+/* Whether whoever sent the request waits for it. IRQL <= DISPATCH_LEVEL. */
+BOOLEAN IoIsOperationSynchronous(PIRP Irp)
+{
+        PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
+
+        return (Irp->Flags & (IRP_SYNCHRONOUS_API | IRP_SYNCHRONOUS_PAGING_IO)) ||
+               (file && (file->Flags & FO_SYNCHRONOUS_IO));
+}
+
+/* Whether IoSetFileOrigin() has said so: nothing here comes over a network by itself. */
+BOOLEAN IoIsFileOriginRemote(PFILE_OBJECT FileObject)
+{
+        return (FileObject->Flags & FO_REMOTE_ORIGIN) != 0;
+}
+
+NTSTATUS IoSetFileOrigin(PFILE_OBJECT FileObject, BOOLEAN Remote)
+{
+        if (Remote)
+                FileObject->Flags |= FO_REMOTE_ORIGIN;
+        else
+                FileObject->Flags &= ~(ULONG)FO_REMOTE_ORIGIN;
+        return STATUS_SUCCESS;
+}

@@ -18,6 +18,9 @@ struct fm_thread {
         PEPROCESS attached;       /* KeStackAttachProcess(); NULL: not attached */
         struct fm_cancel *cancel; /* of the request being carried, or NULL; borrowed */
         const char *filter;       /* name of the filter whose callback runs here, or NULL; borrowed */
+        const char *callback;     /* which: "a pre-operation", or NULL; a constant, for reports */
+        const char *operation;    /* of what: "IRP_MJ_CREATE", or NULL; a constant, for reports */
+        const void *code;         /* the filter's function, or NULL; for reports */
         void *top_level_irp;      /* IoGetTopLevelIrp() */
         unsigned spin_locks_held;
         unsigned critical_regions; /* KeEnterCriticalRegion() depth */

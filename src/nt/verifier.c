@@ -34,39 +34,88 @@ static const char *area(void)
         return filter ? filter : "fltmgr";
 }
 
-static void log_backtrace(void)
+static void log_frame(const char *who, int number, const void *address)
+{
+        Dl_info info;
+
+        if (!dladdr(address, &info))
+                fm_log(FM_LOG_ERROR, who, "    #%d %p", number, address);
+        else if (info.dli_sname)
+                fm_log(FM_LOG_ERROR, who, "    #%d %s+0x%zx in %s", number, info.dli_sname,
+                       (size_t)((const char *)address - (const char *)info.dli_saddr), info.dli_fname);
+        else
+                fm_log(FM_LOG_ERROR, who, "    #%d 0x%zx in %s", number,
+                       (size_t)((const char *)address - (const char *)info.dli_fbase), info.dli_fname);
+}
+
+/* code: a function that has returned already, or NULL. */
+G_GNUC_NO_INLINE static void log_backtrace(const char *who, const void *code, int own_frames)
 {
         void *frames[FRAMES];
         int count = backtrace(frames, FRAMES);
+        int number = 0;
 
-        /* The two innermost are this file's own. */
-        for (int i = 2; i < count; i++) {
-                Dl_info info;
+        if (code)
+                log_frame(who, number++, code);
+        for (int i = 1 + own_frames; i < count; i++)
+                log_frame(who, number++, frames[i]);
+}
 
-                if (!dladdr(frames[i], &info))
-                        fm_log(FM_LOG_ERROR, area(), "    #%d %p", i - 2, frames[i]);
-                else if (info.dli_sname)
-                        fm_log(FM_LOG_ERROR, area(), "    #%d %s+0x%zx in %s", i - 2, info.dli_sname,
-                               (size_t)((char *)frames[i] - (char *)info.dli_saddr), info.dli_fname);
-                else
-                        fm_log(FM_LOG_ERROR, area(), "    #%d 0x%zx in %s", i - 2,
-                               (size_t)((char *)frames[i] - (char *)info.dli_fbase), info.dli_fname);
-        }
+/* "onaccess, a pre-operation of IRP_MJ_CREATE: " */
+static void describe(const struct fm_culprit *culprit, char *text, size_t size)
+{
+        if (!culprit->filter)
+                text[0] = 0;
+        else if (culprit->callback && culprit->operation)
+                (void)snprintf(text, size, "%s, %s of %s: ", culprit->filter, culprit->callback, culprit->operation);
+        else if (culprit->callback)
+                (void)snprintf(text, size, "%s, %s: ", culprit->filter, culprit->callback);
+        else
+                (void)snprintf(text, size, "%s: ", culprit->filter);
+}
+
+G_GNUC_NO_INLINE static void report(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
+{
+        const char *who = culprit->filter ? culprit->filter : "fltmgr";
+        char text[512], where[256];
+
+        (void)vsnprintf(text, sizeof(text), format, args);
+        describe(culprit, where, sizeof(where));
+        atomic_fetch_add(&violations, 1);
+        fm_log(FM_LOG_ERROR, who, "violation %s: %s%s", rule, where, text);
+        log_backtrace(who, culprit->code, 2);
+        if (atomic_load(&violations_are_fatal))
+                fm_bugcheck(0xc4, "%s: %s%s", rule, where, text); /* DRIVER_VERIFIER_DETECTED_VIOLATION */
+}
+
+void fm_violation_of_v(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
+{
+        report(culprit, rule, format, args);
+}
+
+void fm_violation_of(const struct fm_culprit *culprit, const char *rule, const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        report(culprit, rule, format, args);
+        va_end(args);
 }
 
 void fm_violation(const char *rule, const char *format, ...)
 {
-        char text[512];
+        const struct fm_thread *self = fm_thread_self();
+        const struct fm_culprit culprit = { self->filter, self->callback, self->operation, NULL };
         va_list args;
 
         va_start(args, format);
-        (void)vsnprintf(text, sizeof(text), format, args);
+        report(&culprit, rule, format, args);
         va_end(args);
-        atomic_fetch_add(&violations, 1);
-        fm_log(FM_LOG_ERROR, area(), "violation %s: %s", rule, text);
-        log_backtrace();
-        if (atomic_load(&violations_are_fatal))
-                fm_bugcheck(0xc4, "%s: %s", rule, text); /* DRIVER_VERIFIER_DETECTED_VIOLATION */
+}
+
+bool fm_violations_are_fatal(void)
+{
+        return atomic_load(&violations_are_fatal);
 }
 
 uint64_t fm_violation_count(void)
@@ -101,6 +150,6 @@ void fm_bugcheck(uint32_t code, const char *format, ...)
         fm_log(FM_LOG_ERROR, area(), "bug check 0x%08x: %s", code, text);
         /* A crash while the first one is being described must not describe itself for ever. */
         if (!atomic_exchange(&entered, true))
-                log_backtrace();
+                log_backtrace(area(), NULL, 1);
         abort();
 }

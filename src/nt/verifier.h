@@ -2,13 +2,14 @@
 /*
  * Misuse that would crash or hang Windows, reported by name.
  *
- * fm_violation() logs the filter whose callback runs on this thread, the rule, the text and a
+ * fm_violation() logs the filter whose callback runs on this thread, the rule, the operation, the text and a
  * backtrace; then it ends the process (bug check) or goes on, as the options say. It returns only
  * in the second case, so each caller must leave a sane state behind.
  */
 #pragma once
 
 #include <glib.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,20 @@ void fm_verifier_init(bool fatal);
 
 /* rule: a short stable name in kebab-case such as "context-leak". */
 void fm_violation(const char *rule, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Whose fault it is, when that is seen only after his code has returned. Borrowed; all but the filter may be NULL. */
+struct fm_culprit {
+        const char *filter;
+        const char *callback;  /* "a pre-operation" */
+        const char *operation; /* "IRP_MJ_CREATE" */
+        const void *code;      /* the filter's function: it is in no backtrace any more */
+};
+void fm_violation_of(const struct fm_culprit *culprit, const char *rule, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void fm_violation_of_v(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
+        G_GNUC_PRINTF(3, 0);
+
+/* What ends the process at a violation can be harsh where going on is impossible to do well. */
+bool fm_violations_are_fatal(void);
 
 /* How many violations were reported so far; for tests and for the exit status of "fltsim run". */
 uint64_t fm_violation_count(void);

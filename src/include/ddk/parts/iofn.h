@@ -54,17 +54,7 @@ PDEVICE_OBJECT IoGetAttachedDevice(PDEVICE_OBJECT DeviceObject);
 PDEVICE_OBJECT IoGetAttachedDeviceReference(PDEVICE_OBJECT DeviceObject);
 PDEVICE_OBJECT IoGetRelatedDeviceObject(PFILE_OBJECT FileObject);
 PDEVICE_OBJECT IoGetBaseFileSystemDeviceObject(PFILE_OBJECT FileObject);
-PDEVICE_OBJECT IoGetDeviceAttachmentBaseRef(PDEVICE_OBJECT DeviceObject);
 NTSTATUS IoGetDiskDeviceObject(PDEVICE_OBJECT FileSystemDeviceObject, PDEVICE_OBJECT *DiskDeviceObject);
-PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_OBJECT TargetDevice);
-VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice);
-NTSTATUS IoAllocateDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID ClientIdentificationAddress,
-                                         ULONG DriverObjectExtensionSize, PVOID *DriverObjectExtension);
-PVOID IoGetDriverObjectExtension(PDRIVER_OBJECT DriverObject, PVOID ClientIdentificationAddress);
-VOID IoRegisterBootDriverReinitialization(PDRIVER_OBJECT DriverObject,
-                                          PDRIVER_REINITIALIZE DriverReinitializationRoutine, PVOID Context);
-VOID IoRegisterDriverReinitialization(PDRIVER_OBJECT DriverObject, PDRIVER_REINITIALIZE DriverReinitializationRoutine,
-                                      PVOID Context);
 NTSTATUS IoRegisterShutdownNotification(PDEVICE_OBJECT DeviceObject);
 VOID IoUnregisterShutdownNotification(PDEVICE_OBJECT DeviceObject);
 NTSTATUS IoRegisterFsRegistrationChange(PDRIVER_OBJECT DriverObject,
@@ -82,10 +72,6 @@ BOOLEAN IoCancelIrp(PIRP Irp);
 PIRP IoBuildDeviceIoControlRequest(ULONG IoControlCode, PDEVICE_OBJECT DeviceObject, PVOID InputBuffer,
                                    ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
                                    BOOLEAN InternalDeviceIoControl, PKEVENT Event, PIO_STATUS_BLOCK IoStatusBlock);
-PIRP IoBuildSynchronousFsdRequest(ULONG MajorFunction, PDEVICE_OBJECT DeviceObject, PVOID Buffer, ULONG Length,
-                                  PLARGE_INTEGER StartingOffset, PKEVENT Event, PIO_STATUS_BLOCK IoStatusBlock);
-PIRP IoBuildAsynchronousFsdRequest(ULONG MajorFunction, PDEVICE_OBJECT DeviceObject, PVOID Buffer, ULONG Length,
-                                   PLARGE_INTEGER StartingOffset, PIO_STATUS_BLOCK IoStatusBlock);
 VOID IoAcquireCancelSpinLock(PKIRQL Irql);
 VOID IoReleaseCancelSpinLock(KIRQL Irql);
 #define IoSetCancelRoutine(Irp, NewCancelRoutine) \
@@ -169,9 +155,6 @@ NTSTATUS IoCreateFileSpecifyDeviceObjectHint(PHANDLE FileHandle, ACCESS_MASK Des
                                              ULONG Disposition, ULONG CreateOptions, PVOID EaBuffer, ULONG EaLength,
                                              CREATE_FILE_TYPE CreateFileType, PVOID InternalParameters, ULONG Options,
                                              PVOID DeviceObject);
-PFILE_OBJECT IoCreateStreamFileObject(PFILE_OBJECT FileObject, PDEVICE_OBJECT DeviceObject);
-PFILE_OBJECT IoCreateStreamFileObjectLite(PFILE_OBJECT FileObject, PDEVICE_OBJECT DeviceObject);
-VOID IoCancelFileOpen(PDEVICE_OBJECT DeviceObject, PFILE_OBJECT FileObject);
 NTSTATUS IoReplaceFileObjectName(PFILE_OBJECT FileObject, PWSTR NewFileName, USHORT FileNameLength);
 NTSTATUS IoQueryFileDosDeviceName(PFILE_OBJECT FileObject, POBJECT_NAME_INFORMATION *ObjectNameInformation);
 NTSTATUS IoQueryFileInformation(PFILE_OBJECT FileObject, FILE_INFORMATION_CLASS FileInformationClass, ULONG Length,
@@ -195,7 +178,6 @@ VOID IoGetStackLimits(PULONG_PTR LowLimit, PULONG_PTR HighLimit);
 ULONG_PTR IoGetRemainingStackSize(VOID);
 PEPROCESS IoGetRequestorProcess(PIRP Irp);
 ULONG IoGetRequestorProcessId(PIRP Irp);
-NTSTATUS IoGetRequestorSessionId(PIRP Irp, PULONG pSessionId);
 IO_PRIORITY_HINT IoGetIoPriorityHint(PIRP Irp);
 NTSTATUS IoSetIoPriorityHint(PIRP Irp, IO_PRIORITY_HINT PriorityHint);
 IO_PAGING_PRIORITY IoGetPagingIoPriority(PIRP Irp);
@@ -205,14 +187,7 @@ VOID IoSetShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE
                       PSHARE_ACCESS ShareAccess);
 VOID IoUpdateShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess);
 VOID IoRemoveShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess);
-NTSTATUS IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION EaBuffer, ULONG EaLength, PULONG ErrorOffset);
-NTSTATUS IoCheckQuerySetFileInformation(FILE_INFORMATION_CLASS FileInformationClass, ULONG Length,
-                                        BOOLEAN SetOperation);
 NTSTATUS IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType,
                                  ACCESS_MASK DesiredAccess, ULONG Flags, PHANDLE DriverRegKey);
 NTSTATUS IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRING String, PKTHREAD Thread);
-BOOLEAN IoSetThreadHardErrorMode(BOOLEAN EnableHardErrors);
-PVOID IoAllocateErrorLogEntry(PVOID IoObject, UCHAR EntrySize);
-VOID IoWriteErrorLogEntry(PVOID ElEntry);
-VOID IoFreeErrorLogEntry(PVOID ElEntry);
 PGENERIC_MAPPING IoGetFileObjectGenericMapping(VOID);

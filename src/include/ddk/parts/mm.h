@@ -116,10 +116,6 @@ PVOID MmLockPagableDataSection(PVOID AddressWithinSection);
 VOID MmUnlockPagableImageSection(PVOID ImageSectionHandle);
 PVOID MmAllocateNonCachedMemory(SIZE_T NumberOfBytes);
 VOID MmFreeNonCachedMemory(PVOID BaseAddress, SIZE_T NumberOfBytes);
-PVOID MmAllocateContiguousMemory(SIZE_T NumberOfBytes, PHYSICAL_ADDRESS HighestAcceptableAddress);
-VOID MmFreeContiguousMemory(PVOID BaseAddress);
-HANDLE MmSecureVirtualMemory(PVOID Address, SIZE_T Size, ULONG ProbeMode);
-VOID MmUnsecureVirtualMemory(HANDLE SecureHandle);
 
 extern PVOID MmHighestUserAddress;
 extern PVOID MmSystemRangeStart;
@@ -173,10 +169,6 @@ typedef struct _SECTION_OBJECT_POINTERS {
         PVOID ImageSectionObject;
 } SECTION_OBJECT_POINTERS, *PSECTION_OBJECT_POINTERS;
 
-BOOLEAN MmFlushImageSection(PSECTION_OBJECT_POINTERS SectionObjectPointer, MMFLUSH_TYPE FlushType);
-BOOLEAN MmForceSectionClosed(PSECTION_OBJECT_POINTERS SectionObjectPointer, BOOLEAN DelayClose);
-BOOLEAN MmCanFileBeTruncated(PSECTION_OBJECT_POINTERS SectionPointer, PLARGE_INTEGER NewFileSize);
-ULONG MmDoesFileHaveUserWritableReferences(PSECTION_OBJECT_POINTERS SectionPointer);
 BOOLEAN MmIsRecursiveIoFault(VOID);
 NTSTATUS MmMapViewInSystemSpace(PVOID Section, PVOID *MappedBase, PSIZE_T ViewSize);
 NTSTATUS MmUnmapViewInSystemSpace(PVOID MappedBase);

@@ -56,8 +56,6 @@ NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, struct _ACC
                                HANDLE *Handle);
 NTSTATUS ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE PreviousMode);
 NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION ObjectNameInfo, ULONG Length, PULONG ReturnLength);
-NTSTATUS ObQueryObjectAuditingByHandle(HANDLE Handle, PBOOLEAN GenerateOnClose);
 NTSTATUS ObGetObjectSecurity(PVOID Object, PSECURITY_DESCRIPTOR *SecurityDescriptor, PBOOLEAN MemoryAllocated);
-VOID ObReleaseObjectSecurity(PSECURITY_DESCRIPTOR SecurityDescriptor, BOOLEAN MemoryAllocated);
 POBJECT_TYPE ObGetObjectType(PVOID Object);
 BOOLEAN ObIsKernelHandle(HANDLE Handle);

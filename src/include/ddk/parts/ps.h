@@ -96,7 +96,6 @@ NTSTATUS PsLookupThreadByThreadId(HANDLE ThreadId, PETHREAD *Thread);
 NTSTATUS PsGetProcessExitStatus(PEPROCESS Process);
 NTSTATUS PsGetThreadExitStatus(PETHREAD Thread);
 LONGLONG PsGetProcessCreateTimeQuadPart(PEPROCESS Process);
-LONGLONG PsGetProcessStartKey(PEPROCESS Process);
 HANDLE PsGetProcessInheritedFromUniqueProcessId(PEPROCESS Process);
 /* The last component, at most 15 characters. */
 PUCHAR PsGetProcessImageFileName(PEPROCESS Process);
@@ -108,7 +107,6 @@ PACCESS_TOKEN PsReferenceImpersonationToken(PETHREAD Thread, PBOOLEAN CopyOnOpen
                                             PSECURITY_IMPERSONATION_LEVEL ImpersonationLevel);
 VOID PsDereferenceImpersonationToken(PACCESS_TOKEN ImpersonationToken);
 BOOLEAN PsIsThreadImpersonating(PETHREAD Thread);
-VOID PsRevertToSelf(VOID);
 NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
                               HANDLE ProcessHandle, PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine,
                               PVOID StartContext);

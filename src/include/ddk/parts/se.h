@@ -434,8 +434,6 @@ BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor, PSECURITY_SUBJECT
                       PPRIVILEGE_SET *Privileges, PGENERIC_MAPPING GenericMapping, KPROCESSOR_MODE AccessMode,
                       PACCESS_MASK GrantedAccess, PNTSTATUS AccessStatus);
 BOOLEAN SeSinglePrivilegeCheck(LUID PrivilegeValue, KPROCESSOR_MODE PreviousMode);
-BOOLEAN SePrivilegeCheck(PPRIVILEGE_SET RequiredPrivileges, PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext,
-                         KPROCESSOR_MODE AccessMode);
 NTSTATUS SeQueryInformationToken(PACCESS_TOKEN Token, TOKEN_INFORMATION_CLASS TokenInformationClass,
                                  PVOID *TokenInformation);
 NTSTATUS SeQueryAuthenticationIdToken(PACCESS_TOKEN Token, PLUID AuthenticationId);
@@ -443,7 +441,6 @@ NTSTATUS SeQuerySessionIdToken(PACCESS_TOKEN Token, PULONG SessionId);
 BOOLEAN SeTokenIsAdmin(PACCESS_TOKEN Token);
 BOOLEAN SeTokenIsRestricted(PACCESS_TOKEN Token);
 TOKEN_TYPE SeTokenType(PACCESS_TOKEN Token);
-SECURITY_IMPERSONATION_LEVEL SeTokenImpersonationLevel(PACCESS_TOKEN Token);
 #define SeQuerySubjectContextToken(SubjectContext) \
         (((PSECURITY_SUBJECT_CONTEXT)(SubjectContext))->ClientToken != NULL \
                  ? ((PSECURITY_SUBJECT_CONTEXT)(SubjectContext))->ClientToken \
@@ -452,13 +449,7 @@ NTSTATUS SeCreateClientSecurity(PETHREAD ClientThread, PSECURITY_QUALITY_OF_SERV
                                 BOOLEAN RemoteSession, PSECURITY_CLIENT_CONTEXT ClientContext);
 NTSTATUS SeImpersonateClientEx(PSECURITY_CLIENT_CONTEXT ClientContext, PETHREAD ServerThread);
 NTSTATUS SeLocateProcessImageName(PEPROCESS Process, PUNICODE_STRING *pImageFileName);
-NTSTATUS SeAssignSecurity(PSECURITY_DESCRIPTOR ParentDescriptor, PSECURITY_DESCRIPTOR ExplicitDescriptor,
-                          PSECURITY_DESCRIPTOR *NewDescriptor, BOOLEAN IsDirectoryObject,
-                          PSECURITY_SUBJECT_CONTEXT SubjectContext, PGENERIC_MAPPING GenericMapping,
-                          POOL_TYPE PoolType);
-NTSTATUS SeDeassignSecurity(PSECURITY_DESCRIPTOR *SecurityDescriptor);
 BOOLEAN SeValidSecurityDescriptor(ULONG Length, PSECURITY_DESCRIPTOR SecurityDescriptor);
-VOID SeSetAccessStateGenericMapping(PACCESS_STATE AccessState, PGENERIC_MAPPING GenericMapping);
 
 NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Revision);
 BOOLEAN RtlValidSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor);
@@ -477,11 +468,6 @@ NTSTATUS RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, 
 NTSTATUS RtlGetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Group, PBOOLEAN GroupDefaulted);
 NTSTATUS RtlAbsoluteToSelfRelativeSD(PSECURITY_DESCRIPTOR AbsoluteSecurityDescriptor,
                                      PSECURITY_DESCRIPTOR SelfRelativeSecurityDescriptor, PULONG BufferLength);
-NTSTATUS RtlSelfRelativeToAbsoluteSD(PSECURITY_DESCRIPTOR SelfRelativeSecurityDescriptor,
-                                     PSECURITY_DESCRIPTOR AbsoluteSecurityDescriptor,
-                                     PULONG AbsoluteSecurityDescriptorSize, PACL Dacl, PULONG DaclSize, PACL Sacl,
-                                     PULONG SaclSize, PSID Owner, PULONG OwnerSize, PSID PrimaryGroup,
-                                     PULONG PrimaryGroupSize);
 NTSTATUS RtlCreateAcl(PACL Acl, ULONG AclLength, ULONG AclRevision);
 BOOLEAN RtlValidAcl(PACL Acl);
 NTSTATUS RtlAddAce(PACL Acl, ULONG AceRevision, ULONG StartingAceIndex, PVOID AceList, ULONG AceListLength);

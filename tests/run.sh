@@ -16,8 +16,8 @@ case ${1:-} in
   *) sed -n '3,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
-programs="$SETUP_PROGRAMS git rsync setfattr setfacl perl"
-packages="$SETUP_PACKAGES git rsync attr acl perl util-linux binutils"
+programs="$SETUP_PROGRAMS git rsync setfattr setfacl perl g++ python3"
+packages="$SETUP_PACKAGES git rsync attr acl perl util-linux binutils g++ libasio-dev python3"
 if [ -n "$thorough" ]; then
   programs="$programs clang"
   packages="$packages clang libclang-rt-14-dev mingw-w64-x86-64-dev"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Asio: the port's descriptor is waited for like any other. To think for a while is a timer.
+// Its header comes first: behind windows.h it would take this for Windows.
 #include <asio.hpp>
 #include <chrono>
 #include <csignal>

@@ -26,6 +26,7 @@
 #include "fltmgr/extras.h"
 #include "fltmgr/fsd.h"
 #include "fltmgr/misuse.h"
+#include "nt/ke.h"
 #include "nt/object.h"
 #include "nt/verifier.h"
 

@@ -70,7 +70,7 @@ static void async_done(struct fm_operation *operation, void *opaque)
         bool free_data = async->free_data;
 
         if (instance)
-                fm_callback_enter(&scope, instance->filter, "CompletedAsyncIo", NULL, NULL);
+                fm_callback_enter(&scope, instance->filter, "the callback of asynchronous I/O", NULL, NULL);
         async->callback(&operation->data, async->context);
         if (instance)
                 fm_callback_leave(&scope);
@@ -78,7 +78,7 @@ static void async_done(struct fm_operation *operation, void *opaque)
                 fm_operation_free(operation);
         fm_object_unref(thread);
         if (instance)
-                FltObjectDereference(instance);
+                fm_flt_object_leave(instance);
         g_free(async);
 }
 
@@ -94,7 +94,7 @@ NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO
 {
         struct async *async;
 
-        if (operation->below && !NT_SUCCESS(FltObjectReference(operation->below)))
+        if (operation->below && !fm_flt_object_enter(operation->below))
                 return STATUS_FLT_DELETING_OBJECT;
         async = g_new(struct async, 1);
         *async = (struct async){

@@ -62,6 +62,9 @@ static NTSTATUS check_registration(const FLT_REGISTRATION *registration)
                 return STATUS_INVALID_PARAMETER;
         if (registration->Version < FLT_REGISTRATION_VERSION_0200 || registration->Version > FLT_REGISTRATION_VERSION)
                 return STATUS_INVALID_PARAMETER;
+        /* Half a name provider: normalizing alone. */
+        if (registration->NormalizeNameComponentCallback && !registration->GenerateFileNameCallback)
+                return STATUS_INVALID_PARAMETER;
         return check_operations(registration->OperationRegistration);
 }
 
@@ -202,16 +205,16 @@ static void report_leaks(PFLT_FILTER filter)
         uint64_t contexts = atomic_load(&filter->contexts_alive);
         uint64_t names = atomic_load(&filter->names_alive);
         uint64_t data = atomic_load(&filter->data_alive);
+        const struct fm_culprit culprit = { .filter = filter->name, .callback = fm_thread_self()->callback };
 
         if (contexts)
-                fm_violation("context-leak", "%s: %" G_GUINT64_FORMAT " contexts were never released", filter->name,
-                             contexts);
+                fm_violation_of(&culprit, "context-leak", "%" G_GUINT64_FORMAT " contexts were never released", contexts);
         if (names)
-                fm_violation("name-leak", "%s: %" G_GUINT64_FORMAT " file name informations were never released",
-                             filter->name, names);
+                fm_violation_of(&culprit, "name-leak", "%" G_GUINT64_FORMAT " file name informations were never released",
+                                names);
         if (data)
-                fm_violation("callback-data-leak", "%s: %" G_GUINT64_FORMAT " callback data were never freed",
-                             filter->name, data);
+                fm_violation_of(&culprit, "callback-data-leak", "%" G_GUINT64_FORMAT " callback data were never freed",
+                                data);
 }
 
 /*
@@ -229,7 +232,8 @@ VOID FltUnregisterFilter(PFLT_FILTER Filter)
         pthread_mutex_lock(&fm_manager.lock);
         if (Filter->state == FM_FILTER_UNLOADING) {
                 pthread_mutex_unlock(&fm_manager.lock);
-                fm_violation("unregister-twice", "%s: FltUnregisterFilter was called twice", Filter->name);
+                fm_violation_of(&(struct fm_culprit){ .filter = Filter->name, .callback = fm_thread_self()->callback },
+                                "unregister-twice", "FltUnregisterFilter was called twice");
                 return;
         }
         Filter->state = FM_FILTER_UNLOADING;
@@ -242,7 +246,8 @@ VOID FltUnregisterFilter(PFLT_FILTER Filter)
                 fm_flt_object_unref(instance);
         }
         fm_context_owner_close(&Filter->owned);
-        fm_wait_or_report(&Filter->object.rundown, Filter->name, "FltUnregisterFilter");
+        if (!fm_flt_object_wait(Filter, Filter->name, "FltUnregisterFilter"))
+                fm_driver_keep_image(Filter->driver);
         report_leaks(Filter);
 
         pthread_mutex_lock(&fm_manager.lock);

@@ -9,6 +9,7 @@
 #include "fltmgr/manager.h"
 
 #include "fltmgr/altitude.h"
+#include "fltmgr/loader.h"
 #include "nt/log.h"
 #include "nt/registry.h"
 #include "nt/unicode.h"
@@ -138,8 +139,7 @@ NTSTATUS fm_instance_attach(PFLT_FILTER filter, PFLT_VOLUME volume, const char *
         }
 
         if (ret) {
-                fm_flt_object_ref(instance);
-                fm_rundown_acquire(&instance->object.rundown);
+                (void)FltObjectReference(instance);
                 *ret = instance;
         }
         pthread_mutex_lock(&fm_manager.lock);
@@ -226,7 +226,8 @@ void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS re
         fm_rundown_close(&instance->object.rundown);
         call_teardown(instance, registration->InstanceTeardownStartCallback, "InstanceTeardownStart", reason);
         fm_instance_drain(instance);
-        fm_wait_or_report(&instance->object.rundown, instance->filter->name, "the teardown of an instance");
+        if (!fm_flt_object_wait(instance, instance->filter->name, "the teardown of an instance"))
+                fm_driver_keep_image(instance->filter->driver);
         /* A callback that was still running may have left an operation that can't be drained. */
         fm_instance_drain(instance);
         call_teardown(instance, registration->InstanceTeardownCompleteCallback, "InstanceTeardownComplete", reason);

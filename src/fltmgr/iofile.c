@@ -63,7 +63,7 @@ NTSTATUS FsRtlGetFileSize(PFILE_OBJECT FileObject, PLARGE_INTEGER FileSize)
         return STATUS_SUCCESS;
 }
 
-/* The volume's sector size for all. STATUS_SUCCESS, STATUS_INVALID_PARAMETER: no volume's device. IRQL PASSIVE_LEVEL. */
+/* The volume's sector size for all. STATUS_SUCCESS, STATUS_INVALID_PARAMETER: no volume's. IRQL PASSIVE_LEVEL. */
 ULONG FsRtlGetSectorSizeInformation(PDEVICE_OBJECT DeviceObject, PFILE_FS_SECTOR_SIZE_INFORMATION SectorSizeInfo)
 {
         PFLT_VOLUME volume = fm_volume_ref_by_device(DeviceObject);
@@ -125,8 +125,8 @@ static void put_name(POBJECT_NAME_INFORMATION to, PCUNICODE_STRING name)
 }
 
 /*
- * "C:\a\b" of an opened file, in pool memory that the caller frees with ExFreePool(). STATUS_INVALID_PARAMETER: not open;
- * STATUS_OBJECT_NAME_NOT_FOUND: the volume has no letter; or the file system's status. IRQL PASSIVE_LEVEL.
+ * "C:\a\b" of an opened file, in pool memory that the caller frees with ExFreePool(). STATUS_INVALID_PARAMETER: not
+ * open; STATUS_OBJECT_NAME_NOT_FOUND: the volume has no letter; or the file system's status. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS IoQueryFileDosDeviceName(PFILE_OBJECT FileObject, POBJECT_NAME_INFORMATION *ObjectNameInformation)
 {

@@ -32,6 +32,7 @@ struct driver {
         char *name;
         void *image;
         UNICODE_STRING registry_path;
+        bool keep_image;
         bool busy;      /* guarded by drivers_lock: being loaded or unloaded */
         bool mandatory; /* guarded by drivers_lock: of the unload in progress */
 };
@@ -39,6 +40,7 @@ struct driver {
 static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
 static GQueue drivers = G_QUEUE_INIT;       /* guarded by drivers_lock */
 static GPtrArray *directories;              /* guarded by drivers_lock */
+static GPtrArray *stuck;                    /* guarded by drivers_lock; names of those whose image had to stay */
 
 /* A driver object is a loaded driver's: it is in the list. */
 static struct driver *driver_of_locked(PDRIVER_OBJECT object)
@@ -68,6 +70,13 @@ bool fm_driver_unload_is_mandatory(PDRIVER_OBJECT object)
         mandatory = driver_of_locked(object)->mandatory;
         pthread_mutex_unlock(&drivers_lock);
         return mandatory;
+}
+
+void fm_driver_keep_image(PDRIVER_OBJECT object)
+{
+        pthread_mutex_lock(&drivers_lock);
+        driver_of_locked(object)->keep_image = true;
+        pthread_mutex_unlock(&drivers_lock);
 }
 
 void fm_filter_directory_add(const char *path)
@@ -240,16 +249,21 @@ static void driver_free(struct driver *driver)
 {
         uint64_t blocks = fm_pool_report_leaks(driver->name);
         unsigned devices = fm_driver_delete_devices(driver->object);
+        const struct fm_culprit culprit = { .filter = driver->name };
 
         if (devices)
-                fm_violation("device-leak", "%s: %u device objects were never deleted", driver->name, devices);
+                fm_violation_of(&culprit, "device-leak", "%u device objects were never deleted", devices);
         if (blocks)
-                fm_violation("pool-leak", "%s: %" G_GUINT64_FORMAT " pool allocations were never freed", driver->name,
-                             blocks);
+                fm_violation_of(&culprit, "pool-leak", "%" G_GUINT64_FORMAT " pool allocations were never freed", blocks);
         pthread_mutex_lock(&drivers_lock);
         g_queue_remove(&drivers, driver);
+        if (driver->keep_image) {
+                if (!stuck)
+                        stuck = g_ptr_array_new();
+                g_ptr_array_add(stuck, (void *)g_intern_string(driver->name));
+        }
         pthread_mutex_unlock(&drivers_lock);
-        if (driver->image)
+        if (driver->image && !driver->keep_image)
                 dlclose(driver->image);
         fm_unicode_string_clear(&driver->registry_path);
         fm_object_unref(driver->object);
@@ -264,6 +278,8 @@ static NTSTATUS call_driver_entry(struct driver *driver, PDRIVER_INITIALIZE entr
         NTSTATUS status;
 
         self->filter = driver->name;
+        self->callback = "DriverEntry";
+        self->operation = NULL;
         self->thread = NULL;
         self->cancel = NULL;
         status = entry(driver->object, &driver->registry_path);
@@ -296,8 +312,8 @@ static NTSTATUS start_driver(struct driver *driver, PDRIVER_INITIALIZE entry, ch
         *error = g_strdup_printf("DriverEntry of %s failed with status %s; its messages are in the log (--log-level info)", driver->name, text);
         filter = fm_filter_ref_by_name(driver->name);
         if (filter) {
-                fm_violation("driver-entry-left-registered", "%s: DriverEntry failed without FltUnregisterFilter",
-                             driver->name);
+                fm_violation_of(&(struct fm_culprit){ driver->name, "DriverEntry", NULL, (const void *)entry },
+                                "driver-entry-left-registered", "failed without FltUnregisterFilter");
                 FltUnregisterFilter(filter);
                 fm_flt_object_unref(filter);
         }
@@ -328,12 +344,31 @@ static void *open_image(const char *path, PDRIVER_INITIALIZE *entry, char **erro
         return image;
 }
 
+static bool is_stuck(const char *name)
+{
+        bool found = false;
+
+        pthread_mutex_lock(&drivers_lock);
+        for (unsigned i = 0; stuck && i < stuck->len && !found; i++)
+                found = g_ascii_strcasecmp(stuck->pdata[i], name) == 0;
+        pthread_mutex_unlock(&drivers_lock);
+        return found;
+}
+
 /* Takes the image over, also when it fails. */
 static NTSTATUS run_driver(const char *name, void *image, PDRIVER_INITIALIZE entry, char **error)
 {
-        struct driver *driver = driver_new(name);
+        struct driver *driver;
         NTSTATUS status;
 
+        if (is_stuck(name)) {
+                *error = g_strdup_printf("the filter %s has left references behind when it was unloaded; it can be loaded "
+                                         "again in a new filter manager", name);
+                if (image)
+                        dlclose(image);
+                return STATUS_DRIVER_FAILED_PRIOR_UNLOAD;
+        }
+        driver = driver_new(name);
         if (!driver) {
                 *error = g_strdup_printf("the filter %s is loaded already", name);
                 if (image)
@@ -454,8 +489,9 @@ NTSTATUS fm_filter_unload(const char *name, bool mandatory)
         if (filter) {
                 status = call_unload(filter, mandatory);
                 if (status == STATUS_SUCCESS && filter->state != FM_FILTER_UNLOADING) {
-                        fm_violation("unload-without-unregister",
-                                     "%s: FilterUnload returned without FltUnregisterFilter", name);
+                        fm_violation_of(&(struct fm_culprit){ name, "FilterUnload", NULL,
+                                                              (const void *)filter->registration.FilterUnloadCallback },
+                                        "unload-without-unregister", "returned without FltUnregisterFilter");
                         FltUnregisterFilter(filter);
                 }
                 fm_flt_object_unref(filter);
@@ -491,6 +527,7 @@ void fm_filter_unload_all(void)
                 if (fm_filter_unload(name, true) != STATUS_SUCCESS) {
                         /* A filter that can't be unloaded gives way all the same: the process ends. */
                         FltUnregisterFilter(filter);
+                        fm_filter_unload(name, true);
                 }
                 fm_flt_object_unref(filter);
         }

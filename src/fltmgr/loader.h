@@ -30,3 +30,5 @@ void fm_filter_directory_add(const char *path);
 /* For filter.c: the service name of a driver (g_free), and whether its unload was asked for without a way to refuse. */
 char *fm_driver_service_name(PDRIVER_OBJECT driver);
 bool fm_driver_unload_is_mandatory(PDRIVER_OBJECT driver);
+/* Something may still call into it: the image stays mapped, and can't be loaded again. */
+void fm_driver_keep_image(PDRIVER_OBJECT driver);

@@ -27,10 +27,11 @@ void fm_unicode_string_set(PUNICODE_STRING string, const char *utf8);
 void fm_unicode_string_clear(PUNICODE_STRING string);
 
 /*
- * Waits until nobody is inside any more. What takes suspiciously long would hang on Windows, too: it is reported
- * once, and the wait goes on.
+ * Closes the object and waits until nobody is inside any more. What takes suspiciously long would hang on Windows, too:
+ * it is reported. Then the wait goes on for code that runs, and ends for references and contexts that were forgotten:
+ * false, and the filter's image has to stay. filter: whose fault it is, or NULL; what: "FltUnregisterFilter".
  */
-void fm_wait_or_report(struct fm_rundown *rundown, const char *filter, const char *what);
+bool fm_flt_object_wait(void *object, const char *filter, const char *what);
 
 /* callback.c: state of the thread while it runs a filter's code. */
 struct fm_callback_scope {

@@ -377,7 +377,8 @@ NTSTATUS FLTAPI FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID 
                 return STATUS_INVALID_PARAMETER;
 
         pthread_mutex_lock(&ports_lock);
-        client = *ClientPort;
+        /* Filters set it in ConnectNotify, where they hold no lock of ours. */
+        client = __atomic_load_n(ClientPort, __ATOMIC_ACQUIRE);
         if (client)
                 fm_port_ref(client);
         pthread_mutex_unlock(&ports_lock);

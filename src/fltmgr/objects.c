@@ -49,6 +49,7 @@ void fm_flt_object_init(struct fm_flt_object *object, enum fm_flt_kind kind)
         object->kind = kind;
         atomic_init(&object->refs, 1);
         fm_rundown_init(&object->rundown);
+        atomic_init(&object->references, 0);
 }
 
 void fm_flt_object_ref(void *object)
@@ -56,16 +57,63 @@ void fm_flt_object_ref(void *object)
         atomic_fetch_add_explicit(&((struct fm_flt_object *)object)->refs, 1, memory_order_relaxed);
 }
 
-/* How long a teardown may wait before it is called a hang. */
-#define PATIENCE_MS 10000
-
-void fm_wait_or_report(struct fm_rundown *rundown, const char *filter, const char *what)
+bool fm_flt_object_enter(void *opaque)
 {
-        if (fm_rundown_wait_for(rundown, PATIENCE_MS))
-                return;
-        fm_violation("hang", "%s: %s waits for %u callbacks, references or contexts that are still held", filter, what,
-                     fm_rundown_inside(rundown));
-        fm_rundown_wait(rundown);
+        struct fm_flt_object *object = opaque;
+
+        fm_flt_object_ref(object);
+        if (fm_rundown_acquire(&object->rundown))
+                return true;
+        fm_flt_object_unref(object);
+        return false;
+}
+
+void fm_flt_object_leave(void *opaque)
+{
+        struct fm_flt_object *object = opaque;
+
+        fm_rundown_release(&object->rundown);
+        fm_flt_object_unref(object);
+}
+
+/* How long a teardown may wait before it is called a hang. */
+static unsigned patience_ms(void)
+{
+        const char *text = g_getenv("FLTSIM_VERIFIER_PATIENCE");
+        guint64 milliseconds;
+
+        return text && g_ascii_string_to_unsigned(text, 10, 1, 3600000, &milliseconds, NULL) ? (unsigned)milliseconds :
+                                                                                              10000;
+}
+
+/* How many of those inside are contexts: each holds its filter until its last reference is released. */
+static uint32_t contexts_inside(const struct fm_flt_object *object)
+{
+        return object->kind == FM_FLT_FILTER ? (uint32_t)atomic_load(&((PFLT_FILTER)object)->contexts_alive) : 0;
+}
+
+bool fm_flt_object_wait(void *opaque, const char *filter, const char *what)
+{
+        struct fm_flt_object *object = opaque;
+        const struct fm_culprit culprit = { .filter = filter };
+        bool reported = false;
+        uint32_t references;
+
+        while (!fm_rundown_wait_for(&object->rundown, patience_ms())) {
+                references = atomic_load(&object->references);
+                if (fm_rundown_inside(&object->rundown) <= references + contexts_inside(object)) {
+                        if (references)
+                                fm_violation_of(&culprit, "reference-leak",
+                                                "%s waits for %u references that FltObjectDereference did not give back",
+                                                what, references);
+                        return false;
+                }
+                if (!reported)
+                        fm_violation_of(&culprit, "hang", "%s waits for callbacks or work items that do not end (%u)", what,
+                                        fm_rundown_inside(&object->rundown) - references);
+                reported = true;
+        }
+        return true;
 }
 
 static void filter_free(PFLT_FILTER filter)
@@ -152,11 +200,10 @@ NTSTATUS FltObjectReference(PVOID FltObject)
 
         if (!object)
                 return STATUS_INVALID_PARAMETER;
-        fm_flt_object_ref(object);
-        if (fm_rundown_acquire(&object->rundown))
-                return STATUS_SUCCESS;
-        fm_flt_object_unref(object);
-        return STATUS_FLT_DELETING_OBJECT;
+        if (!fm_flt_object_enter(object))
+                return STATUS_FLT_DELETING_OBJECT;
+        atomic_fetch_add(&object->references, 1);
+        return STATUS_SUCCESS;
 }
 
 /* Gives back what FltObjectReference, or a Flt function that returns a referenced object, has taken. IRQL <= APC_LEVEL. */
@@ -166,10 +213,10 @@ VOID FltObjectDereference(PVOID FltObject)
 
         if (!object)
                 return;
-        if (fm_rundown_inside(&object->rundown) == 0) {
+        if (atomic_load(&object->references) == 0) {
                 fm_violation("flt-object-reference", "FltObjectDereference without a reference on %p", FltObject);
                 return;
         }
-        fm_rundown_release(&object->rundown);
-        fm_flt_object_unref(object);
+        atomic_fetch_sub(&object->references, 1);
+        fm_flt_object_leave(object);
 }

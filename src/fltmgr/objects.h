@@ -16,6 +16,7 @@
 #include <glib.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "nt/rundown.h"
 
@@ -33,10 +34,15 @@ struct fm_flt_object {
         enum fm_flt_kind kind;
         _Atomic uint32_t refs;
         struct fm_rundown rundown;
+        _Atomic uint32_t references; /* of those inside: FltObjectReference and the like, for filters to give back */
 };
 
 void fm_flt_object_ref(void *object);
 void fm_flt_object_unref(void *object); /* NULL is allowed */
+
+/* What FltObjectReference does, for our own work: not counted as a filter's. false: the object goes away. */
+bool fm_flt_object_enter(void *object);
+void fm_flt_object_leave(void *object);
 
 /* Contexts of one object, of all owners. */
 struct fm_context_list {

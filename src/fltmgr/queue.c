@@ -22,6 +22,7 @@ struct fm_cancel_entry {
         struct fm_operation *operation;
         PFLT_COMPLETE_CANCELED_CALLBACK routine;
         PFLT_CALLBACK_DATA_QUEUE queue;
+        const char *filter; /* who set it, for reports; interned */
 };
 
 static pthread_mutex_t entries_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,7 +52,10 @@ void fm_operation_extras_free(struct fm_operation *operation)
         if (!extras)
                 return;
         if (extras->cancel_entry) {
-                fm_violation("cancel-routine-left", "an operation was completed with a cancel routine set");
+                fm_violation_of(&(struct fm_culprit){ extras->cancel_entry->filter, "a cancel routine",
+                                                      FltGetIrpName(operation->iopb.MajorFunction),
+                                                      (const void *)extras->cancel_entry->routine },
+                                "cancel-routine-left", "is still set at the end of the operation");
                 if (entry_remove(extras->cancel_entry))
                         g_free(extras->cancel_entry);
         }
@@ -242,6 +246,7 @@ static bool operation_set_entry(struct fm_operation *operation, PFLT_COMPLETE_CA
         entry->operation = operation;
         entry->routine = routine;
         entry->queue = queue;
+        entry->filter = g_intern_string(fm_thread_self()->filter);
         fm_operation_extras(operation);
         if (entry_add(entry))
                 return true;

@@ -3,55 +3,30 @@
  * Transactions: there are none. FltObjects->Transaction is always NULL, so a filter never has one to name here.
  */
 #include "fltmgr/check.h"
+#include "nt/absent.h"
 
-static NTSTATUS no_transactions(const char *function)
-{
-        fm_log_unsupported(function, "there are no transactions");
-        return STATUS_NOT_SUPPORTED;
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltEnlistInTransaction(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext,
-                                NOTIFICATION_MASK NotificationMask)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltRollbackEnlistment(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltPrePrepareComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltPrepareComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltCommitComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
-NTSTATUS FltCommitFinalizeComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
-
-/* STATUS_NOT_SUPPORTED. IRQL PASSIVE_LEVEL. */
-NTSTATUS FltRollbackComplete(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext)
-{
-        return no_transactions(__func__);
-}
+FM_NOT_SUPPORTED(FltEnlistInTransaction,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext,
+                  NOTIFICATION_MASK NotificationMask),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltRollbackEnlistment,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltPrePrepareComplete,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltPrepareComplete,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltCommitComplete,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltCommitFinalizeComplete,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
+FM_NOT_SUPPORTED(FltRollbackComplete,
+                 (PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT TransactionContext),
+                 "there are no transactions")
 
 /* No object is a transaction. STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
 NTSTATUS FltSetTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Transaction,
@@ -60,14 +35,16 @@ NTSTATUS FltSetTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Transact
 {
         if (OldContext)
                 *OldContext = NULL;
-        return no_transactions(__func__);
+        fm_log_unsupported(__func__, "there are no transactions");
+        return STATUS_NOT_SUPPORTED;
 }
 
 /* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
 NTSTATUS FltGetTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Transaction, PFLT_CONTEXT *Context)
 {
         *Context = NULL;
-        return no_transactions(__func__);
+        fm_log_unsupported(__func__, "there are no transactions");
+        return STATUS_NOT_SUPPORTED;
 }
 
 /* STATUS_NOT_SUPPORTED. IRQL <= APC_LEVEL. */
@@ -75,5 +52,6 @@ NTSTATUS FltDeleteTransactionContext(PFLT_INSTANCE Instance, PKTRANSACTION Trans
 {
         if (OldContext)
                 *OldContext = NULL;
-        return no_transactions(__func__);
+        fm_log_unsupported(__func__, "there are no transactions");
+        return STATUS_NOT_SUPPORTED;
 }

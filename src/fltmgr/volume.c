@@ -111,6 +111,6 @@ void fm_volume_remove(PFLT_VOLUME volume)
         }
         fm_context_list_deinit(&volume->contexts);
         fm_context_list_init(&volume->contexts);
-        fm_rundown_wait(&volume->object.rundown);
+        fm_flt_object_wait(volume, NULL, "the dismount of a volume");
         fm_flt_object_unref(volume);
 }

@@ -159,7 +159,7 @@ static void run_generic(void *opaque)
         fm_callback_enter(&scope, filter_of(object), "a generic work item", NULL, NULL);
         routine(item, object, context);
         fm_callback_leave(&scope);
-        FltObjectDereference(object);
+        fm_flt_object_leave(object);
 }
 
 /*
@@ -172,8 +172,6 @@ static void run_generic(void *opaque)
 NTSTATUS FltQueueGenericWorkItem(PFLT_GENERIC_WORKITEM FltWorkItem, PVOID FltObject,
                                  PFLT_GENERIC_WORKITEM_ROUTINE WorkerRoutine, WORK_QUEUE_TYPE QueueType, PVOID Context)
 {
-        NTSTATUS status;
-
         fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!FltWorkItem || !FltObject || !WorkerRoutine || !filter_of(FltObject))
                 return STATUS_INVALID_PARAMETER;
@@ -181,10 +179,9 @@ NTSTATUS FltQueueGenericWorkItem(PFLT_GENERIC_WORKITEM FltWorkItem, PVOID FltObj
                 fm_violation("work-item-queued", "FltQueueGenericWorkItem for an item that is queued already");
                 return STATUS_INVALID_PARAMETER;
         }
-        status = FltObjectReference(FltObject);
-        if (!NT_SUCCESS(status)) {
+        if (!fm_flt_object_enter(FltObject)) {
                 atomic_store(&FltWorkItem->queued, false);
-                return status;
+                return STATUS_FLT_DELETING_OBJECT;
         }
         FltWorkItem->routine = WorkerRoutine;
         FltWorkItem->object = FltObject;
@@ -230,9 +227,10 @@ static void run_deferred(void *opaque)
 
         atomic_store(&item->queued, false);
         fm_callback_enter(&scope, instance->filter, "a deferred I/O work item", NULL, NULL);
+        fm_callback_is_for(data->Iopb->MajorFunction, (const void *)routine);
         routine(item, data, context);
         fm_callback_leave(&scope);
-        FltObjectDereference(instance);
+        fm_flt_object_leave(instance);
 }
 
 /* Paging I/O and whoever is in a file system already can't wait for a worker. */
@@ -255,7 +253,6 @@ NTSTATUS FltQueueDeferredIoWorkItem(PFLT_DEFERRED_IO_WORKITEM FltWorkItem, PFLT_
                                     PVOID Context)
 {
         PFLT_INSTANCE instance;
-        NTSTATUS status;
 
         fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!FltWorkItem || !Data || !WorkerRoutine || !Data->Iopb->TargetInstance)
@@ -267,10 +264,9 @@ NTSTATUS FltQueueDeferredIoWorkItem(PFLT_DEFERRED_IO_WORKITEM FltWorkItem, PFLT_
                 fm_violation("work-item-queued", "FltQueueDeferredIoWorkItem for an item that is queued already");
                 return STATUS_INVALID_PARAMETER;
         }
-        status = FltObjectReference(instance);
-        if (!NT_SUCCESS(status)) {
+        if (!fm_flt_object_enter(instance)) {
                 atomic_store(&FltWorkItem->queued, false);
-                return status;
+                return STATUS_FLT_DELETING_OBJECT;
         }
         FltWorkItem->routine = WorkerRoutine;
         FltWorkItem->data = Data;
@@ -298,6 +294,7 @@ static void run_safe_post(void *opaque)
 
         g_free(opaque);
         fm_callback_enter(&scope, post.objects->Filter, "a safe post-operation", NULL, NULL);
+        fm_callback_is_for(post.data->Iopb->MajorFunction, (const void *)post.callback);
         status = post.callback(post.data, post.objects, post.context, post.flags);
         fm_callback_leave(&scope);
         if (status == FLT_POSTOP_FINISHED_PROCESSING)

@@ -26,3 +26,7 @@ bool fm_registry_has_key(const char *path);
 /* Names of the subkeys in creation order: NULL-terminated, g_strfreev(). */
 char **fm_registry_list_keys(const char *path);
 void fm_registry_delete_tree(const char *path);
+
+struct fm_key;
+/* For the registry helpers of Rtl: the key that RelativeTo and Path mean, referenced. */
+NTSTATUS fm_registry_open_relative(ULONG relative, PCWSTR path, bool create, struct fm_key **ret);

@@ -7,6 +7,7 @@
 
 #include "nt/crt.h"
 #include "nt/regkey.h"
+#include "nt/registry.h"
 #include "nt/unicode.h"
 #include "nt/verifier.h"
 
@@ -34,7 +35,7 @@ static char *full_path(ULONG relative, PCWSTR path)
         return whole;
 }
 
-static NTSTATUS open_path(ULONG relative, PCWSTR path, bool create, struct fm_key **ret)
+NTSTATUS fm_registry_open_relative(ULONG relative, PCWSTR path, bool create, struct fm_key **ret)
 {
         g_autofree char *whole = full_path(relative, path);
 
@@ -54,7 +55,7 @@ static NTSTATUS open_path(ULONG relative, PCWSTR path, bool create, struct fm_ke
 NTSTATUS RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path)
 {
         struct fm_key *key;
-        NTSTATUS status = open_path(RelativeTo, Path, false, &key);
+        NTSTATUS status = fm_registry_open_relative(RelativeTo, Path, false, &key);
 
         if (NT_SUCCESS(status))
                 fm_key_unref(key);
@@ -64,7 +65,7 @@ NTSTATUS RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path)
 NTSTATUS RtlCreateRegistryKey(ULONG RelativeTo, PWSTR Path)
 {
         struct fm_key *key;
-        NTSTATUS status = open_path(RelativeTo, Path, true, &key);
+        NTSTATUS status = fm_registry_open_relative(RelativeTo, Path, true, &key);
 
         if (NT_SUCCESS(status))
                 fm_key_unref(key);
@@ -75,7 +76,7 @@ NTSTATUS RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, 
                                PVOID ValueData, ULONG ValueLength)
 {
         struct fm_key *key;
-        NTSTATUS status = open_path(RelativeTo, Path, true, &key);
+        NTSTATUS status = fm_registry_open_relative(RelativeTo, Path, true, &key);
         char *name;
 
         if (!NT_SUCCESS(status))
@@ -91,7 +92,7 @@ NTSTATUS RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, 
 NTSTATUS RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName)
 {
         struct fm_key *key;
-        NTSTATUS status = open_path(RelativeTo, Path, false, &key);
+        NTSTATUS status = fm_registry_open_relative(RelativeTo, Path, false, &key);
         char *name;
 
         if (!NT_SUCCESS(status))

@@ -74,18 +74,32 @@ static void describe(const struct fm_culprit *culprit, char *text, size_t size)
                 (void)snprintf(text, size, "%s: ", culprit->filter);
 }
 
+/* The backtrace, if wanted, begins two frames further out. */
+G_GNUC_NO_INLINE G_NORETURN static void bugcheck(const char *who, uint32_t code, const char *text, bool with_backtrace)
+{
+        static _Atomic bool entered;
+
+        fm_log(FM_LOG_ERROR, who, "bug check 0x%08x: %s", code, text);
+        /* A crash while the first one is being described must not describe itself for ever. */
+        if (with_backtrace && !atomic_exchange(&entered, true))
+                log_backtrace(who, NULL, 2);
+        abort();
+}
+
 G_GNUC_NO_INLINE static void report(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
 {
         const char *who = culprit->filter ? culprit->filter : "fltmgr";
-        char text[512], where[256];
+        char where[256], line[1024];
+        size_t length;
 
-        (void)vsnprintf(text, sizeof(text), format, args);
         describe(culprit, where, sizeof(where));
+        length = (size_t)snprintf(line, sizeof(line), "%s: %s", rule, where);
+        (void)vsnprintf(line + length, sizeof(line) - length, format, args);
         atomic_fetch_add(&violations, 1);
-        fm_log(FM_LOG_ERROR, who, "violation %s: %s%s", rule, where, text);
+        fm_log(FM_LOG_ERROR, who, "violation %s", line);
         log_backtrace(who, culprit->code, 2);
         if (atomic_load(&violations_are_fatal))
-                fm_bugcheck(0xc4, "%s: %s%s", rule, where, text); /* DRIVER_VERIFIER_DETECTED_VIOLATION */
+                bugcheck(who, 0xc4, line, false); /* DRIVER_VERIFIER_DETECTED_VIOLATION */
 }
 
 void fm_violation_of_v(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
@@ -113,11 +127,6 @@ void fm_violation(const char *rule, const char *format, ...)
         va_end(args);
 }
 
-bool fm_violations_are_fatal(void)
-{
-        return atomic_load(&violations_are_fatal);
-}
-
 uint64_t fm_violation_count(void)
 {
         return atomic_load(&violations);
@@ -140,16 +149,11 @@ void fm_not_supported(const char *what)
 
 void fm_bugcheck(uint32_t code, const char *format, ...)
 {
-        static _Atomic bool entered;
         char text[512];
         va_list args;
 
         va_start(args, format);
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        fm_log(FM_LOG_ERROR, area(), "bug check 0x%08x: %s", code, text);
-        /* A crash while the first one is being described must not describe itself for ever. */
-        if (!atomic_exchange(&entered, true))
-                log_backtrace(area(), NULL, 1);
-        abort();
+        bugcheck(area(), code, text, true);
 }

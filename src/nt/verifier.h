@@ -30,9 +30,6 @@ void fm_violation_of(const struct fm_culprit *culprit, const char *rule, const c
 void fm_violation_of_v(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
         G_GNUC_PRINTF(3, 0);
 
-/* What ends the process at a violation can be harsh where going on is impossible to do well. */
-bool fm_violations_are_fatal(void);
-
 /* How many violations were reported so far; for tests and for the exit status of "fltsim run". */
 uint64_t fm_violation_count(void);
 

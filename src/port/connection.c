@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -353,7 +354,7 @@ void fm_connection_kill(struct fm_connection *connection)
         for (GList *l = connection->queue.head; l; l = l->next)
                 sender_notify(l->data);
         /* Receivers read end of file. Our reading half stays: it says when the agent closes its handle. */
-        if (connection->answered)
+        if (atomic_load(&connection->answered))
                 shutdown(connection->fd, SHUT_WR);
         pthread_mutex_unlock(&connection->lock);
 }
@@ -361,10 +362,12 @@ void fm_connection_kill(struct fm_connection *connection)
 void fm_connection_answered(struct fm_connection *connection)
 {
         pthread_mutex_lock(&connection->lock);
-        connection->answered = true;
+        atomic_store(&connection->answered, true);
         if (atomic_load(&connection->dead))
                 shutdown(connection->fd, SHUT_WR);
         pthread_mutex_unlock(&connection->lock);
+        if (atomic_load(&connection->has_pending))
+                fm_connection_flush(connection);
 }
 
 void fm_connection_poke(struct fm_connection *connection, uint32_t flags)
@@ -396,6 +399,14 @@ static int plain_answer(struct fm_connection *connection, uint64_t tag, NTSTATUS
         return fm_packet_send(connection->fd, &frame, NULL, 0);
 }
 
+/* Whether the socket takes a frame now: POLLOUT; with POLLHUP it never does again. */
+static short look_for_room(struct fm_connection *connection)
+{
+        struct pollfd poll_fd = { .fd = connection->fd, .events = POLLOUT };
+
+        return poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
+}
+
 /*
  * Brings messages and receives together. newest: a receive that has just come; only such a one, or the oldest
  * one when a new message has come, ends as too small.
@@ -410,8 +421,16 @@ static void plain_pump(struct fm_connection *connection, const struct receive *n
         while (connection->receives.head && !failed) {
                 struct receive *chosen = NULL;
                 uint32_t largest = 0;
+                short room;
                 int r;
 
+                room = look_for_room(connection);
+                if (room != POLLOUT) {
+                        /* More was asked for than the socket holds: messages stay with their senders until it
+                         * is read. */
+                        failed = room || !fm_server_want_room(connection);
+                        break;
+                }
                 for (GList *l = connection->receives.head; l; l = l->next)
                         largest = MAX(largest, ((struct receive *)l->data)->size);
                 if (atomic_load(&connection->has_pending) && fm_connection_flush(connection) < 0) {
@@ -449,9 +468,13 @@ static void plain_pump(struct fm_connection *connection, const struct receive *n
 
         if (poke)
                 fm_connection_poke(connection, FM_POKE_SLOTS);
-        /* It asks and does not read the answers. */
         if (failed)
                 fm_connection_kill(connection);
+}
+
+void fm_connection_plain_resume(struct fm_connection *connection)
+{
+        plain_pump(connection, NULL);
 }
 
 int fm_connection_plain_get(struct fm_connection *connection, uint64_t tag, uint32_t size)

@@ -39,7 +39,8 @@ struct fm_connection {
         _Atomic bool dead;
 
         pthread_mutex_t lock;
-        bool answered;        /* lock; the peer has its CONNECTED: from now on an end of file means the end */
+        /* The peer has its CONNECTED: doorbells may follow, and an end of file means the end. Set under lock. */
+        _Atomic bool answered;
         PFLT_PORT client;     /* lock; the transport's reference while it is connected */
         uint64_t next_ticket; /* lock */
         uint64_t free;        /* lock; bit set: the slot may be used */
@@ -76,17 +77,22 @@ struct fm_connection *fm_connection_find(const uint8_t token[FM_TOKEN_SIZE]);
 NTSTATUS fm_connection_send(struct fm_connection *connection, struct fm_port_message *message);
 /* No message any more in either direction: all senders end, the agent reads end of file. Idempotent. */
 void fm_connection_kill(struct fm_connection *connection);
-/* CONNECTED was sent: a kill that came before takes its full effect. */
+/* CONNECTED was sent: a kill that came before takes its full effect, handles that were given go out. */
 void fm_connection_answered(struct fm_connection *connection);
 /* The agent asks for something: FM_POKE_*. */
 void fm_connection_poke(struct fm_connection *connection, uint32_t flags);
-/* Sends the descriptors that wait: how many DOORBELL frames that made, or -EAGAIN if some are left. */
+/*
+ * Sends the descriptors that wait: how many DOORBELL frames that made, or -EAGAIN if some are left. None before
+ * CONNECTED, which is the first frame of a connection.
+ */
 int fm_connection_flush(struct fm_connection *connection);
 
 /* A client without a ring. -EPIPE: end its session. */
 int fm_connection_plain_get(struct fm_connection *connection, uint64_t tag, uint32_t size);
 NTSTATUS fm_connection_plain_reply(struct fm_connection *connection, uint64_t message_id, NTSTATUS status,
                                    struct fm_bytes payload);
+/* Its socket takes frames again, or has ended. */
+void fm_connection_plain_resume(struct fm_connection *connection);
 
 /* Descriptors made while a call of the process runs on this thread: they go with its RETURN. */
 struct fm_call_given {
@@ -107,3 +113,5 @@ NTSTATUS fm_connection_revoke(PEPROCESS process, HANDLE handle);
 bool fm_connection_flush_all(void);
 /* server.c: calls it in a moment. */
 void fm_server_flush_later(void);
+/* server.c: calls fm_connection_plain_resume() when it may. false: that can't be promised. */
+bool fm_server_want_room(struct fm_connection *connection);

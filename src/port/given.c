@@ -47,6 +47,8 @@ int fm_connection_flush(struct fm_connection *connection)
         int fds[FM_FRAME_DESCRIPTORS_MAX];
         int frames = 0;
 
+        if (!atomic_load(&connection->answered))
+                return 0; /* whoever answers will come here */
         pthread_mutex_lock(&connection->given_lock);
         while (connection->pending_count) {
                 unsigned count = MIN(connection->pending_count, FM_FRAME_DESCRIPTORS_MAX), fd_count = 0;

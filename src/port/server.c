@@ -35,6 +35,9 @@ static struct {
         GHashTable *sessions; /* I/O thread; each a reference */
         GPtrArray *ended;     /* I/O thread; unreferenced when the events at hand are done */
 
+        pthread_mutex_t waiting_lock;
+        GHashTable *waiting; /* waiting_lock; connections, each a reference: their sockets are full */
+
         pthread_mutex_t users_lock;
         GHashTable *users;      /* users_lock; uid -> struct fm_port_user */
         unsigned session_count; /* users_lock */
@@ -45,6 +48,7 @@ static struct {
         int client_event;
 } server = {
         .directory = -1, .lock = -1, .listener = -1, .epoll = -1, .wake = -1, .spare = -1,
+        .waiting_lock = PTHREAD_MUTEX_INITIALIZER,
         .users_lock = PTHREAD_MUTEX_INITIALIZER,
         .client_lock = PTHREAD_MUTEX_INITIALIZER,
         .client_event = -1,
@@ -193,6 +197,39 @@ void fm_server_flush_later(void)
                 wake();
 }
 
+/* The connection's descriptor is not the session's, so both may be watched. */
+bool fm_server_want_room(struct fm_connection *connection)
+{
+        struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = connection };
+        bool watched = true;
+
+        pthread_mutex_lock(&server.waiting_lock);
+        if (!g_hash_table_contains(server.waiting, connection)) {
+                watched = epoll_ctl(server.epoll, EPOLL_CTL_ADD, connection->fd, &event) == 0;
+                if (watched)
+                        g_hash_table_add(server.waiting, fm_connection_ref(connection));
+        }
+        pthread_mutex_unlock(&server.waiting_lock);
+        return watched;
+}
+
+/* false: it is none that waits. */
+static bool handle_waiting(struct fm_connection *connection)
+{
+        bool waited;
+
+        pthread_mutex_lock(&server.waiting_lock);
+        waited = g_hash_table_steal(server.waiting, connection);
+        if (waited)
+                epoll_ctl(server.epoll, EPOLL_CTL_DEL, connection->fd, NULL);
+        pthread_mutex_unlock(&server.waiting_lock);
+        if (!waited)
+                return false;
+        fm_connection_plain_resume(connection);
+        fm_connection_unref(connection);
+        return true;
+}
+
 static int64_t now_ms(void)
 {
         struct timespec now;
@@ -217,7 +254,7 @@ static void *serve(void *unused)
                                 accept_one();
                         else if (events[i].data.ptr == &server.wake)
                                 (void)!read(server.wake, &count, sizeof(count));
-                        else
+                        else if (!handle_waiting(events[i].data.ptr))
                                 handle_session(events[i].data.ptr, events[i].events);
                 }
                 g_ptr_array_set_size(server.ended, 0);
@@ -362,6 +399,7 @@ static void state_free(void)
 {
         g_hash_table_unref(server.sessions);
         g_ptr_array_unref(server.ended);
+        g_hash_table_unref(server.waiting);
         g_hash_table_unref(server.users);
         pthread_cond_destroy(&server.client_changed);
 }
@@ -387,6 +425,7 @@ int fm_port_server_start(const char *runtime_dir, char **error)
 
         server.sessions = g_hash_table_new(NULL, NULL);
         server.ended = g_ptr_array_new_with_free_func((GDestroyNotify)fm_session_unref);
+        server.waiting = g_hash_table_new_full(NULL, NULL, (GDestroyNotify)fm_connection_unref, NULL);
         server.users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         server.client_seen = false;
         atomic_store(&server.stopping, false);

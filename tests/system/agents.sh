@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The same for each agent of examples/agents, however it waits; then the reader of examples/oneway.
 #
-# Set by meson too: AGENTS (directory of the agents and their filter), AGENTS_MISSING (what could not be built).
+#   agents.sh [AGENT]...
+#
+# Set by meson too: EXAMPLES (directory of the programs), ASIO_MISSING (why there is no agent with Asio, if so).
 . "$(dirname "$0")/lib.sh"
 need_fuse
 
@@ -12,7 +14,7 @@ here=$SOURCE_ROOT/examples/agents
 command_of() {
   case $1 in
     python) echo "$here/agent.py" ;;
-    *) echo "$AGENTS/$1" ;;
+    *) echo "$EXAMPLES/agents/$1" ;;
   esac
 }
 
@@ -50,9 +52,14 @@ reap() {
 count() { grep -cE -- "$1" "$AGENT_LOG"; }
 
 mount_ask() {
-  sed "s/^Timeout=.*/Timeout=dword:$1/" "$AGENTS/ask.conf" >"$T/ask.conf"
-  cp "$AGENTS/ask.so" "$T"
+  sed "s/^Timeout=.*/Timeout=dword:$1/" "$EXAMPLES/agents/ask.conf" >"$T/ask.conf"
+  cp "$EXAMPLES/agents/ask.so" "$T"
   fs_mount --filter "$T/ask.conf" || exit 1
+}
+
+# Returns when the manager has ended: the next one takes its place.
+unmount() {
+  fs_umount && flock "$FLTSIM_RUNTIME_DIR/fltmgr.lock" true
 }
 
 battery() {
@@ -127,7 +134,7 @@ battery() {
   rm "$T/enough"
   is "$agent: nobody saw another error than a refusal" "$(cat "$T"/err.[1-6] | grep -cv "secret: $denied")" 0
   is "$agent: the mount goes on" "$(cat "$MNT/secret")" hidden
-  ok "$agent: umount" fs_umount
+  ok "$agent: umount" unmount
 
   # The filter waits 0.3 seconds, the agent thinks for 3.
   mount_ask 300
@@ -138,11 +145,11 @@ battery() {
     "unanswered slow.1 0x801f0020"
   # On a busy machine 0.3 seconds may be too short for the agent once or twice.
   until [ "$(error_of cat "$MNT/secret")" = "$denied" ]; do :; done
-  ok "$agent: the next messages go their way" grep -q '^refused secret' "$AGENT_LOG"
+  ok "$agent: the next messages go their way" wait_line 1 '^refused secret'
   kill -INT "$AGENT"
   reap
   is "$agent: SIGINT" "$ended" "0 stopped"
-  ok "$agent: umount again" fs_umount
+  ok "$agent: umount again" unmount
   AGENT=
 }
 
@@ -158,7 +165,7 @@ printf hello >"$SRC/grüße"
 for agent in ${*:-threads completion-port epoll glib asio python}; do
   reason=
   case $agent in
-    asio) reason=${AGENTS_MISSING:-} ;;
+    asio) reason=${ASIO_MISSING:-} ;;
     python) command -v python3 >/dev/null || reason="python3 is not installed" ;;
   esac
   if [ -z "$reason" ]; then
@@ -170,3 +177,35 @@ for agent in ${*:-threads completion-port epoll glib asio python}; do
     printf 'ok %d - %s # SKIP %s\n' "$tests" "$agent" "$reason"
   fi
 done
+
+# The reader of examples/oneway, which answers nothing; without it, nobody waits.
+rm -f "$SRC"/*
+fs_mount --filter "$EXAMPLES/oneway/oneway.inf" || exit 1
+: >"$MNT/nobody.1"
+: >"$MNT/nobody.2"
+AGENT_LOG=$T/reader.log
+"$EXAMPLES/oneway/reader" >"$AGENT_LOG" 2>&1 &
+AGENT=$!
+children="$children $AGENT"
+wait_line 1 '^connected$'
+ok "oneway: the reader connects" kill -0 "$AGENT"
+opens=
+for i in 1 2 3; do
+  sh -c 'for i; do : >"$i"; done' sh "$MNT"/made."$i".{1,2,3,4} &
+  opens="$opens $!"
+done
+for i in $opens; do wait "$i"; done
+mkdir "$MNT/dir"
+cat "$MNT/made.1.1"
+wait_line 13 ' made '
+is "oneway: it hears of all that is made, once" "$(sed -n 's/^process [0-9]* made .*\\//p' "$AGENT_LOG" | sort)" \
+  "$(printf '%s\n' dir made.{1,2,3}.{1,2,3,4})"
+is "oneway: and how many notes nobody had" "$(grep lost "$AGENT_LOG")" "2 notes were lost"
+kill -STOP "$AGENT"
+ok "oneway: a reader that does not read stops nobody" touch "$MNT/unread"
+kill -CONT "$AGENT"
+ok "oneway: unload" "$FLTMC" unload oneway
+reap
+is "oneway: the reader is told" "$ended" "0 ended 6"
+AGENT=
+ok "oneway: umount" unmount

@@ -8,8 +8,10 @@
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -28,7 +30,6 @@ struct slot {
 struct worker {
         pthread_t thread;
         int requests[2];
-        pid_t tid;
 };
 
 static struct worker workers[REMOTE_WORKERS];
@@ -253,15 +254,22 @@ static void do_become(const struct remote_request *request, struct remote_result
                      setresuid(request->options, request->options, request->options) == 0;
 }
 
-/* value: how the server's side ended: 0 end of file. bytes: what it sent before, its last packet in data. */
-static void do_raw(const struct remote_request *request, struct remote_result *result)
+static int raw_connect(void)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        ssize_t n;
 
         g_snprintf(address.sun_path, sizeof(address.sun_path), "%s/fltmgr.sock", g_getenv("FLTSIM_RUNTIME_DIR"));
-        result->hr = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+        g_assert(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+        return fd;
+}
+
+/* bytes: what the server sent before it ended it; its last packet in data. */
+static void do_raw(const struct remote_request *request, struct remote_result *result)
+{
+        int fd = raw_connect();
+        ssize_t n;
+
         /* length, bytes; length, bytes: a packet each. */
         for (uint32_t i = 0; i + 4 <= request->length;) {
                 uint32_t length;
@@ -276,6 +284,35 @@ static void do_raw(const struct remote_request *request, struct remote_result *r
                 result->bytes += (uint32_t)n;
         }
         close(fd);
+}
+
+static void do_flood(const struct remote_request *request, struct remote_result *result)
+{
+        struct rlimit limit = { request->size + 100, request->size + 100 };
+        g_autofree int *fds = g_new(int, request->size);
+        uint8_t packet[256];
+
+        setrlimit(RLIMIT_NOFILE, &limit);
+        for (uint32_t i = 0; i < request->size; i++) {
+                fds[i] = raw_connect();
+                (void)!send(fds[i], request->data, request->length, MSG_NOSIGNAL);
+                /* WELCOME is type 0x8001. */
+                if (recv(fds[i], packet, sizeof(packet), 0) > 16 && packet[4] == 0x01 && packet[5] == 0x80)
+                        result->value++;
+        }
+        for (uint32_t i = 0; i < request->size && request->options; i++)
+                close(fds[i]);
+}
+
+static void do_limit(const struct remote_request *request)
+{
+        int next = dup(0);
+        struct rlimit limit;
+
+        close(next);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = request->options ? limit.rlim_max : (rlim_t)next + request->size;
+        setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void do_attach(const struct remote_request *request, struct remote_result *result)
@@ -428,9 +465,7 @@ static void run(const struct remote_request *request, struct remote_result *resu
         switch ((enum remote_op)request->op) {
         case REMOTE_NONE:
                 result->value = (uint64_t)getpid();
-                for (unsigned i = 0; i < REMOTE_WORKERS; i++)
-                        memcpy(result->data + i * sizeof(pid_t), &workers[i].tid, sizeof(pid_t));
-                result->length = REMOTE_WORKERS * sizeof(pid_t);
+                result->id = (uint64_t)syscall(SYS_gettid);
                 break;
         case REMOTE_CONNECT:
                 do_connect(request, result);
@@ -510,6 +545,12 @@ static void run(const struct remote_request *request, struct remote_result *resu
         case REMOTE_RAW:
                 do_raw(request, result);
                 break;
+        case REMOTE_FLOOD:
+                do_flood(request, result);
+                break;
+        case REMOTE_LIMIT:
+                do_limit(request);
+                break;
         case REMOTE_FILTER_ATTACH:
                 do_attach(request, result);
                 break;
@@ -523,7 +564,6 @@ static void *work(void *data)
         struct worker *worker = data;
         struct remote_request *request;
 
-        worker->tid = (pid_t)syscall(SYS_gettid);
         /* Whoever reads here does nothing else: the test tells from the system call that a thread waits. */
         while (read(worker->requests[0], &request, sizeof(request)) == sizeof(request)) {
                 g_autofree struct remote_result *result = g_new0(struct remote_result, 1);

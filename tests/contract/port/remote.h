@@ -15,7 +15,7 @@
 #define REMOTE_DATA 2048
 
 enum remote_op {
-        REMOTE_NONE, /* value: the agent's pid; data: the workers' thread ids */
+        REMOTE_NONE, /* value: the agent's process id; id: that of the worker's thread */
         REMOTE_CONNECT,
         REMOTE_CLOSE,
         REMOTE_DUPLICATE,
@@ -36,6 +36,8 @@ enum remote_op {
         REMOTE_FORK_SEND, /* REMOTE_SEND by a child */
         REMOTE_BECOME, /* another user: options uid, size gid, data supplementary groups */
         REMOTE_RAW,    /* sends `data` to the server's socket, as it is, and reads until the end */
+        REMOTE_FLOOD, /* opens `size` sockets to the server; value: those that it welcomed; closes them if options */
+        REMOTE_LIMIT, /* descriptors of the process: so many more than it has; options: no limit any more */
         REMOTE_FILTER_LOAD,
         REMOTE_FILTER_UNLOAD,
         REMOTE_FILTER_ATTACH, /* names: filter, volume, instance, altitude; size: of the created name */

@@ -99,11 +99,15 @@ static void test_queue_order(void)
 
         queue_init();
         assert_status(FltCbdqInsertIo(&q.queue, &a->data, NULL, NULL), STATUS_SUCCESS);
+        b->data.QueueContext[0] = &q;
+        b->data.QueueContext[1] = &context;
         assert_status(FltCbdqInsertIo(&q.queue, &b->data, &context, NULL), STATUS_SUCCESS);
         assert_status(FltCbdqInsertIo(&q.queue, &c->data, NULL, NULL), STATUS_SUCCESS);
         g_assert_true(FltCbdqRemoveNextIo(&q.queue, (PVOID)(ULONG_PTR)IRP_MJ_CLEANUP) == NULL);
         g_assert_true(FltCbdqRemoveNextIo(&q.queue, NULL) == &a->data);
         g_assert_true(FltCbdqRemoveIo(&q.queue, &context) == &b->data);
+        /* What the filter keeps in the operation is its own. */
+        g_assert_true(b->data.QueueContext[0] == &q && b->data.QueueContext[1] == &context);
         g_assert_true(FltCbdqRemoveIo(&q.queue, &context) == NULL);
         g_assert_true(FltCbdqRemoveNextIo(&q.queue, NULL) == &c->data);
         g_assert_true(FltCbdqRemoveNextIo(&q.queue, NULL) == NULL);

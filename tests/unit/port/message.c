@@ -114,6 +114,46 @@ static void test_plain_round_trip(void)
         fixture_stop();
 }
 
+/* It asks for more than its socket holds, and is slow to read: messages wait, and it goes on when it does read. */
+static void test_plain_unread(void)
+{
+        static const char payload[60000];
+        struct sending sending = { .payload = payload, .length = sizeof(payload), .timeout = -2500000 };
+        struct fm_frame get = { .type = FM_FRAME_GET, .get.size = 65536 };
+        struct client *client;
+        unsigned taken = 0;
+
+        fixture_start();
+        client = client_new_connected(false);
+        for (unsigned i = 0; i < 64; i++)
+                client_send(client, &get);
+        do
+                sending_start(&sending);
+        while (sending_join(&sending) == STATUS_SUCCESS && ++taken < 64);
+        g_assert_cmpint(sending.status, ==, STATUS_TIMEOUT);
+
+        sending.timeout = 0;
+        sending_start(&sending);
+        for (unsigned i = 0; i <= taken; i++) {
+                g_assert_cmpuint(client_receive(client), ==, FM_FRAME_MESSAGE);
+                g_assert_cmpint(client->frame.message.status, ==, STATUS_SUCCESS);
+                g_assert_cmpuint(client->frame.message.payload.length, ==, sizeof(payload));
+        }
+        g_assert_cmpint(sending_join(&sending), ==, STATUS_SUCCESS);
+
+        /* Its end while messages wait for it. */
+        sending.timeout = -2500000;
+        do
+                sending_start(&sending);
+        while (sending_join(&sending) == STATUS_SUCCESS);
+        sending.timeout = 0;
+        sending_start(&sending);
+        client_free(client);
+        g_assert_cmpint(sending_join(&sending), ==, STATUS_PORT_DISCONNECTED);
+        fixture_wait(&fixture.disconnects, 1);
+        fixture_stop();
+}
+
 static NTSTATUS send_now(struct sending sending)
 {
         sending_start(&sending);
@@ -494,6 +534,7 @@ int main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/port/message/ring-round-trip", test_ring_round_trip);
         g_test_add_func("/port/message/plain-round-trip", test_plain_round_trip);
+        g_test_add_func("/port/message/plain-unread", test_plain_unread);
         g_test_add_func("/port/message/deadlines", test_deadlines);
         g_test_add_func("/port/message/invalid", test_invalid);
         g_test_add_func("/port/message/agent-goes", test_agent_goes);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Round trips of messages: FltSendMessage() in this process, an agent on fltlib in another, next to two processes
+ * that do the same over a bare Unix socket. A message of some size goes there and 64 bytes come back.
+ *
+ *   message-bench AGENT [MILLISECONDS [ROUNDS [FILTER]]]     JSON goes to $BENCH_JSON (message-bench.json)
+ *   message-bench AGENT trips COUNT sync|port SIZE handle|-  so many round trips of one sender, to count system calls
+ *
+ * The competitors take turns of MILLISECONDS each; the figures are medians over the ROUNDS.
+ * FILTER: only the rows that contain this text.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../unit/port/fixture.h"
+#include "message-bench.h"
+#include "nt/object.h"
+#include "nt/process.h"
+
+#define ROUNDS_MAX 25
+#define SENDERS_MAX 64
+#define AGENT_THREADS_MAX 4
+
+enum kind {
+        BARE,
+        SYNC,
+        PORT,
+        KINDS,
+};
+
+static const char *const kind_names[KINDS] = { "bare socket", "sync", "port" };
+
+struct row {
+        unsigned size, senders;
+        bool handle;
+};
+
+struct run {
+        struct row row;
+        enum kind kind;
+        int memory;          /* what handles refer to */
+        PEPROCESS agent;
+        int sockets[SENDERS_MAX];
+        _Atomic bool stop;
+        _Atomic uint64_t trips;
+        uint64_t trips_wanted; /* of each sender; 0: until stop */
+};
+
+struct worker {
+        struct run *run;
+        unsigned index;
+        pthread_t thread;
+};
+
+static uint64_t now_ns(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+        fprintf(stderr, "message-bench: %s: %s\n", what, strerror(errno));
+        exit(1);
+}
+
+/* All of it, with a descriptor in front if fd >= 0. */
+static bool send_all(int socket, const uint8_t *data, size_t length, int fd)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = { 0 };
+
+        while (length) {
+                struct iovec iov = { (void *)data, length };
+                struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+                ssize_t n;
+
+                if (fd >= 0) {
+                        message.msg_control = &control;
+                        message.msg_controllen = sizeof(control.bytes);
+                        control.header.cmsg_level = SOL_SOCKET;
+                        control.header.cmsg_type = SCM_RIGHTS;
+                        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+                        fd = -1;
+                }
+                n = sendmsg(socket, &message, MSG_NOSIGNAL);
+                if (n <= 0)
+                        return false;
+                data += n;
+                length -= n;
+        }
+        return true;
+}
+
+/* The same in the other direction; descriptors are closed. */
+static bool receive_all(int socket, uint8_t *data, size_t length, bool with_fd)
+{
+        while (length) {
+                union {
+                        struct cmsghdr header;
+                        char bytes[CMSG_SPACE(sizeof(int))];
+                } control;
+                struct iovec iov = { data, length };
+                struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+                ssize_t n;
+
+                if (with_fd) {
+                        message.msg_control = &control;
+                        message.msg_controllen = sizeof(control.bytes);
+                }
+                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+                if (n <= 0)
+                        return false;
+                if (with_fd && CMSG_FIRSTHDR(&message)) {
+                        int fd;
+
+                        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+                        close(fd);
+                }
+                data += n;
+                length -= n;
+        }
+        return true;
+}
+
+static void *echo_run(void *data)
+{
+        struct worker *worker = data;
+        struct row *row = &worker->run->row;
+        uint8_t *buffer = g_malloc(BENCH_SIZE_MAX);
+        int socket = worker->run->sockets[worker->index];
+
+        while (receive_all(socket, buffer, row->size, row->handle) && send_all(socket, buffer, BENCH_REPLY, -1))
+                ;
+        g_free(buffer);
+        return NULL;
+}
+
+/* The other process of the bare competitor: a thread for each socket. */
+static pid_t echo_start(struct run *run)
+{
+        int others[SENDERS_MAX];
+        pid_t child;
+
+        for (unsigned i = 0; i < run->row.senders; i++) {
+                int pair[2];
+
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                        die("socketpair");
+                run->sockets[i] = pair[0];
+                others[i] = pair[1];
+        }
+        child = fork();
+        if (child < 0)
+                die("fork");
+        if (child == 0) {
+                struct worker workers[SENDERS_MAX];
+
+                for (unsigned i = 0; i < run->row.senders; i++) {
+                        close(run->sockets[i]);
+                        run->sockets[i] = others[i];
+                        workers[i] = (struct worker){ .run = run, .index = i };
+                        if (i + 1 < run->row.senders)
+                                pthread_create(&workers[i].thread, NULL, echo_run, &workers[i]);
+                        else
+                                echo_run(&workers[i]);
+                }
+                for (unsigned i = 0; i + 1 < run->row.senders; i++)
+                        pthread_join(workers[i].thread, NULL);
+                _exit(0);
+        }
+        for (unsigned i = 0; i < run->row.senders; i++)
+                close(others[i]);
+        return child;
+}
+
+static pid_t agent_start(const char *agent, struct run *run)
+{
+        g_autofree char *threads = g_strdup_printf("%u", MIN(run->row.senders, AGENT_THREADS_MAX));
+        char *argv[] = { (char *)agent, (char *)kind_names[run->kind], threads, NULL };
+        extern char **environ;
+        pid_t child;
+
+        if (posix_spawn(&child, agent, NULL, NULL, argv, environ) != 0)
+                die(agent);
+        pthread_mutex_lock(&fixture.lock);
+        while (fixture.connects == fixture.disconnects)
+                pthread_cond_wait(&fixture.changed, &fixture.lock);
+        pthread_mutex_unlock(&fixture.lock);
+        if (!NT_SUCCESS(PsLookupProcessByProcessId((HANDLE)fixture.connect_process, &run->agent)))
+                die("agent");
+        return child;
+}
+
+static bool trip(struct run *run, unsigned index, uint8_t *buffer)
+{
+        uint8_t reply[BENCH_REPLY];
+        ULONG length = sizeof(reply);
+        struct message_head *head = (struct message_head *)buffer;
+
+        if (run->kind == BARE)
+                return send_all(run->sockets[index], buffer, run->row.size, run->row.handle ? run->memory : -1) &&
+                       receive_all(run->sockets[index], reply, sizeof(reply), false);
+        head->handle = 0;
+        if (run->row.handle) {
+                HANDLE handle;
+
+                if (!NT_SUCCESS(fm_port_give_descriptor(run->agent, run->memory, 4096, &handle)))
+                        return false;
+                head->handle = (ULONG_PTR)handle;
+        }
+        return FltSendMessage(fixture.filter, &fixture.clients[0], buffer, run->row.size, reply, &length, NULL) ==
+                       STATUS_SUCCESS &&
+               length == sizeof(reply);
+}
+
+static void *sender_run(void *data)
+{
+        struct worker *worker = data;
+        struct run *run = worker->run;
+        uint8_t *buffer = g_malloc0(BENCH_SIZE_MAX);
+        uint64_t trips = 0;
+
+        while (!atomic_load_explicit(&run->stop, memory_order_relaxed) &&
+               (!run->trips_wanted || trips < run->trips_wanted)) {
+                if (!trip(run, worker->index, buffer)) {
+                        fprintf(stderr, "message-bench: a round trip failed\n");
+                        exit(1);
+                }
+                trips++;
+        }
+        atomic_fetch_add(&run->trips, trips);
+        g_free(buffer);
+        return NULL;
+}
+
+/* Nanoseconds of one round trip, as its sender sees it. */
+static double measure(const char *agent, struct row row, enum kind kind, unsigned milliseconds, uint64_t trips)
+{
+        struct run run = { .row = row, .kind = kind, .trips_wanted = trips };
+        struct worker workers[SENDERS_MAX];
+        uint64_t begin;
+        double result;
+        pid_t child;
+
+        run.memory = memfd_create("message-bench", MFD_CLOEXEC);
+        if (run.memory < 0 || ftruncate(run.memory, 4096) < 0)
+                die("memfd_create");
+        child = kind == BARE ? echo_start(&run) : agent_start(agent, &run);
+
+        begin = now_ns();
+        for (unsigned i = 0; i < row.senders; i++) {
+                workers[i] = (struct worker){ .run = &run, .index = i };
+                if (pthread_create(&workers[i].thread, NULL, sender_run, &workers[i]) != 0)
+                        die("pthread_create");
+        }
+        if (!trips) {
+                struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000L };
+
+                nanosleep(&time, NULL);
+                atomic_store(&run.stop, true);
+        }
+        for (unsigned i = 0; i < row.senders; i++)
+                pthread_join(workers[i].thread, NULL);
+        result = (double)(now_ns() - begin) * row.senders / atomic_load(&run.trips);
+
+        if (kind == BARE) {
+                for (unsigned i = 0; i < row.senders; i++)
+                        close(run.sockets[i]);
+        } else {
+                FltCloseClientPort(fixture.filter, &fixture.clients[0]);
+                ObDereferenceObject(run.agent);
+        }
+        waitpid(child, NULL, 0);
+        if (kind != BARE)
+                fixture_wait(&fixture.disconnects, fixture.connects);
+        close(run.memory);
+        return result;
+}
+
+static int compare(const void *a, const void *b)
+{
+        double difference = *(const double *)a - *(const double *)b;
+
+        return difference < 0 ? -1 : difference > 0;
+}
+
+static void measure_row(const char *agent, struct row row, unsigned milliseconds, unsigned rounds, double *results)
+{
+        double all[KINDS][ROUNDS_MAX];
+
+        for (unsigned round = 0; round < rounds; round++)
+                for (enum kind kind = BARE; kind < KINDS; kind++)
+                        all[kind][round] = measure(agent, row, kind, milliseconds, 0);
+        for (enum kind kind = BARE; kind < KINDS; kind++) {
+                qsort(all[kind], rounds, sizeof(double), compare);
+                results[kind] = all[kind][rounds / 2];
+        }
+}
+
+static void bench(const char *agent, unsigned milliseconds, unsigned rounds, const char *filter)
+{
+        static const unsigned sizes[] = { 64, 1024, 65536, 1024 * 1024 }, senders[] = { 1, 4, 16, 64 };
+        const char *path = getenv("BENCH_JSON"), *comma = "";
+        FILE *json = fopen(path ? path : "message-bench.json", "w");
+
+        if (!json)
+                die("can't write the JSON file");
+        printf("%-30s %24s %32s %32s\n", "", "bare socket", "synchronous agent", "completion port");
+        fprintf(json, "{\"unit\": \"ns\", \"milliseconds\": %u, \"rounds\": %u, \"rows\": [", milliseconds, rounds);
+        for (unsigned handle = 0; handle < 2; handle++)
+                for (unsigned s = 0; s < G_N_ELEMENTS(sizes); s++)
+                        for (unsigned n = 0; n < G_N_ELEMENTS(senders); n++) {
+                                struct row row = { .size = sizes[s], .senders = senders[n], .handle = handle };
+                                g_autofree char *name = g_strdup_printf("%u B%s, %u sender%s", row.size,
+                                                                        handle ? " + handle" : "", row.senders,
+                                                                        row.senders > 1 ? "s" : "");
+                                double results[KINDS];
+
+                                if (filter && !strstr(name, filter))
+                                        continue;
+                                measure_row(agent, row, milliseconds, rounds, results);
+                                printf("%-30s", name);
+                                fprintf(json, "%s\n{\"bytes\": %u, \"handle\": %u, \"senders\": %u", comma, row.size,
+                                        handle, row.senders);
+                                comma = ",";
+                                for (enum kind kind = BARE; kind < KINDS; kind++) {
+                                        printf(" %9.1f us %8.0f/s", results[kind] / 1000,
+                                               row.senders * 1e9 / results[kind]);
+                                        if (kind != BARE)
+                                                printf(" %6.2fx", results[kind] / results[BARE]);
+                                        fprintf(json, ", \"%s\": %.0f", kind_names[kind], results[kind]);
+                                }
+                                printf("\n");
+                                fflush(stdout);
+                                fprintf(json, "}");
+                        }
+        fprintf(json, "]}\n");
+        fclose(json);
+}
+
+int main(int argc, char **argv)
+{
+        if (argc < 2) {
+                fprintf(stderr, "usage: message-bench AGENT [MILLISECONDS [ROUNDS [FILTER]]]\n");
+                return 2;
+        }
+        signal(SIGPIPE, SIG_IGN);
+        fixture_start();
+        setenv("FLTSIM_RUNTIME_DIR", fixture.directory, 1);
+        if (argc == 7 && strcmp(argv[2], "trips") == 0) {
+                struct row row = { .size = atoi(argv[5]), .senders = 1, .handle = strcmp(argv[6], "handle") == 0 };
+
+                row.size = CLAMP(row.size, sizeof(struct message_head), BENCH_SIZE_MAX);
+                printf("%.0f ns\n", measure(argv[1], row, strcmp(argv[4], "port") == 0 ? PORT : SYNC, 0,
+                                            strtoull(argv[3], NULL, 0)));
+        } else {
+                unsigned rounds = argc > 3 ? atoi(argv[3]) : 5;
+
+                bench(argv[1], argc > 2 ? atoi(argv[2]) : 100, CLAMP(rounds, 1, ROUNDS_MAX), argc > 4 ? argv[4] : NULL);
+        }
+        fixture_stop();
+        return 0;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An agent that connects and leaves many times: neither side holds more afterwards than after the first tenth.
+ *
+ *   port-reconnect [--count=N] AGENT
+ */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fltKernel.h>
+#include <glib.h>
+
+#include "fltmgr/manager.h"
+#include "fltmgr/port.h"
+#include "nt/object.h"
+#include "nt/process.h"
+#include "nt/verifier.h"
+#include "port-resources.h"
+#include "port-stress.h"
+#include "port/server.h"
+#include "wire/runtime.h"
+
+static struct {
+        const char *program;
+        gint64 count;
+        PFLT_FILTER filter;
+        PFLT_PORT server, client;
+        PEPROCESS process;
+        pthread_mutex_t lock; /* guards all below */
+        pthread_cond_t changed;
+        unsigned connects, calls, disconnects;
+} test = {
+        .count = 500,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+};
+
+static void counted(unsigned *counter)
+{
+        pthread_mutex_lock(&test.lock);
+        ++*counter;
+        pthread_cond_broadcast(&test.changed);
+        pthread_mutex_unlock(&test.lock);
+}
+
+static void wait_for(unsigned *counter, unsigned wanted)
+{
+        pthread_mutex_lock(&test.lock);
+        while (*counter < wanted)
+                pthread_cond_wait(&test.changed, &test.lock);
+        g_assert_cmpuint(*counter, ==, wanted);
+        pthread_mutex_unlock(&test.lock);
+}
+
+static NTSTATUS connect_notify(PFLT_PORT ClientPort, PVOID ServerPortCookie, PVOID ConnectionContext,
+                               ULONG SizeOfContext, PVOID *ConnectionCookie)
+{
+        test.client = ClientPort;
+        test.process = PsGetCurrentProcess();
+        ObReferenceObject(test.process);
+        *ConnectionCookie = NULL;
+        counted(&test.connects);
+        return STATUS_SUCCESS;
+}
+
+static VOID disconnect_notify(PVOID ConnectionCookie)
+{
+        FltCloseClientPort(test.filter, &test.client);
+        ObDereferenceObject(test.process);
+        counted(&test.disconnects);
+}
+
+static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputBufferLength, PVOID OutputBuffer,
+                               ULONG OutputBufferLength, PULONG ReturnOutputBufferLength)
+{
+        counted(&test.calls);
+        return STATUS_SUCCESS;
+}
+
+static void serve(unsigned round)
+{
+        int memory = memfd_create("reconnect", MFD_CLOEXEC);
+        ULONG length = 8;
+        uint64_t given;
+        char reply[8];
+        HANDLE handle;
+
+        wait_for(&test.connects, round + 1);
+        g_assert_cmpint(ftruncate(memory, 4096), ==, 0);
+        g_assert_cmpint(fm_port_give_descriptor(test.process, memory, 4096, &handle), ==, STATUS_SUCCESS);
+        close(memory);
+        given = (ULONG_PTR)handle;
+        g_assert_cmpint(FltSendMessage(test.filter, &test.client, &given, sizeof(given), reply, &length, NULL), ==,
+                        STATUS_SUCCESS);
+        wait_for(&test.disconnects, round + 1);
+        g_assert_cmpuint(test.calls, ==, round + 1);
+}
+
+static void server_start(const char *directory)
+{
+        OBJECT_ATTRIBUTES object;
+        UNICODE_STRING name;
+        char *error = NULL;
+
+        test.filter = g_new0(struct _FLT_FILTER, 1);
+        fm_flt_object_init(&test.filter->object, FM_FLT_FILTER);
+        fm_flt_object_ref(test.filter); /* never the last one: it is not made like others */
+        test.filter->name = (char *)"reconnect";
+        g_assert_cmpint(fm_port_server_start(directory, &error), ==, 0);
+        RtlInitUnicodeString(&name, STRESS_PORT);
+        InitializeObjectAttributes(&object, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+        g_assert_cmpint(FltCreateCommunicationPort(test.filter, &test.server, &object, NULL, connect_notify,
+                                                   disconnect_notify, message_notify, 1),
+                        ==, STATUS_SUCCESS);
+}
+
+static void test_reconnect(void)
+{
+        g_autofree char *directory = g_dir_make_tmp("fltsim-XXXXXX", NULL), *lock = NULL;
+        g_autofree char *count = g_strdup_printf("%u", (unsigned)test.count);
+        char *argv[] = { (char *)test.program, count, NULL };
+        unsigned descriptors = 0, threads = 0, memory = 0;
+        extern char **environ;
+        int status = -1;
+        pid_t pid;
+
+        lock = g_build_filename(directory, FM_RUNTIME_LOCK, NULL);
+        g_setenv("FLTSIM_RUNTIME_DIR", directory, TRUE);
+        server_start(directory);
+        g_assert_cmpint(posix_spawn(&pid, test.program, NULL, NULL, argv, environ), ==, 0);
+        for (unsigned i = 0; i < test.count; i++) {
+                if (i == test.count / 10) {
+                        descriptors = count_descriptors();
+                        threads = count_threads();
+                        memory = memory_used();
+                }
+                serve(i);
+        }
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+        /* The last session's own descriptor goes a moment after DisconnectNotify. */
+        for (unsigned i = 0; i < 10000 && count_descriptors() > descriptors; i++)
+                g_usleep(1000);
+        printf("# filter: descriptors %u and %u, threads %u and %u, memory %u and %u KiB\n", descriptors, count_descriptors(),
+               threads, count_threads(), memory, memory_used());
+        g_assert_cmpuint(count_descriptors(), <=, descriptors);
+        g_assert_cmpuint(count_threads(), <=, threads + 2); /* a pool may have met a first rush */
+        if (!SANITIZED)
+                g_assert_cmpuint(memory_used(), <=, memory + 1024);
+
+        FltCloseCommunicationPort(test.server);
+        fm_filter_close_ports(test.filter);
+        fm_port_server_stop();
+        g_assert_cmpuint(fm_violation_count(), ==, 0);
+        g_assert_cmpuint(atomic_load(&test.filter->object.refs), ==, 2);
+        g_free(test.filter);
+        g_unlink(lock);
+        g_assert_cmpint(g_rmdir(directory), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+        GOptionEntry options[] = {
+                { "count", 0, 0, G_OPTION_ARG_INT64, &test.count, "how often", "N" },
+                { NULL },
+        };
+        g_autoptr(GOptionContext) context = g_option_context_new("AGENT");
+
+        g_option_context_add_main_entries(context, options, NULL);
+        g_option_context_set_ignore_unknown_options(context, TRUE); /* the test framework's */
+        if (!g_option_context_parse(context, &argc, &argv, NULL) || argc < 2 || test.count < 10) {
+                fprintf(stderr, "usage: port-reconnect [--count=N] AGENT\n");
+                return 2;
+        }
+        g_test_init(&argc, &argv, NULL);
+        test.program = argv[1];
+        g_test_add_func("/port/reconnect", test_reconnect);
+        return g_test_run();
+}

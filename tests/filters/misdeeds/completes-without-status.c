@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Completes an operation and does not say with which status. */
+#include "misdeed.h"
+
+static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+{
+        UNREFERENCED_PARAMETER(data);
+        UNREFERENCED_PARAMETER(objects);
+        UNREFERENCED_PARAMETER(context);
+
+        return FLT_PREOP_COMPLETE;
+}
+
+const struct misdeed misdeed = { .pre = pre };

@@ -24,6 +24,7 @@
 
 struct fm_cancel;
 struct fm_directory;
+struct fm_listing;
 
 /* An open file or directory of the backing directory; the "fh" of FUSE. */
 struct fm_file {
@@ -41,6 +42,7 @@ struct fm_file {
         bool no_flush;               /* the kernel was told not to send FLUSH */
         bool internal;               /* a file object's own, never given to the kernel: not closed with the mount */
         _Atomic bool locked;         /* byte range locks were set through it */
+        struct fm_listing *_Atomic listing; /* of a directory that filters see; see slow_dir.c */
         struct fm_file *next, *prev; /* in the session's list of open files; its lock guards them */
 };
 
@@ -48,6 +50,9 @@ static inline bool fm_file_is_writable(const struct fm_file *file)
 {
         return (file->flags & O_ACCMODE) != O_RDONLY;
 }
+
+/* What slow_dir.c keeps of an open directory. NULL is allowed. */
+void fm_listing_free(struct fm_listing *listing);
 
 /* For who works on it after its request was answered: its release may come at any time. */
 struct fm_file *fm_file_ref(struct fm_file *file);

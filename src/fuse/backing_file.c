@@ -71,6 +71,7 @@ void fm_file_free(struct fm_file *file)
                 fm_locks_release_file(file);
         close(file->fd);
         fm_directory_free(file->directory);
+        fm_listing_free(atomic_load(&file->listing));
         atomic_fetch_sub_explicit(&file->inode->open_files, 1, memory_order_relaxed);
         fm_inode_unref(file->inode);
         g_free(file);

@@ -67,7 +67,7 @@ static void read_directory(fuse_req_t req, size_t size, off_t offset, struct fm_
         guint i;
         int r;
 
-        if (fm_session_wants(file->inode->session, FM_MAJOR(DIRECTORY_CONTROL))) {
+        if (fm_session_wants(file->inode->session, FM_MAJOR(DIRECTORY_CONTROL)) || (offset & FM_LISTING_OFFSET)) {
                 fm_slow_readdir(req, file, size, offset, plus);
                 return;
         }

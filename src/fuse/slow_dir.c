@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading directories. The answer is made of the buffer as filters left it: what one of them took out is not
- * there.
+ * Reading directories. The answer is made of the buffers as filters left them: what one of them took out is not there,
+ * what one of them put in is.
  *
- * FUSE's offsets are those of the backing directory, so that a directory can be read from anywhere, by
- * either way; filters see them as FileIndex, one after the other.
+ * A handle's listing grows by one query after the other, as FindFirstFile and FindNextFile would make them, and is kept
+ * until the directory is rewound or closed. FUSE's offsets are places in it, so that seekdir() works whatever
+ * filters did. An offset that the fast path gave out starts a listing there.
+ *
+ * Whoever works on the listing takes it out of the handle and puts it back: no lock is held while filters run. The
+ * kernel lets one reader in at a time; a second one comes only when the first was killed, and makes its own.
  */
 #include "fuse/slow_internal.h"
 
@@ -16,19 +20,110 @@
 #include "fuse/session.h"
 #include "nt/unicode.h"
 
-struct listing {
-        struct fm_fsd_request request;
-        off_t offset;
-        GArray *listed;
+struct entry {
+        const char *name; /* in names */
+        uint64_t ino;
+        ULONG attributes, tag;
 };
 
-static int list(struct fm_operation *op, struct fm_fsd_request *request, ULONG_PTR *information)
-{
-        struct listing *listing = CONTAINING_RECORD(request, struct listing, request);
+struct fm_listing {
+        GArray *entries; /* struct entry */
+        GStringChunk *names;
+        off_t from; /* the backing directory's offset at which it starts */
+        bool started, ended;
+};
 
+static struct fm_listing *listing_new(off_t from)
+{
+        struct fm_listing *listing = g_new0(struct fm_listing, 1);
+
+        listing->entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
+        listing->names = g_string_chunk_new(1024);
+        listing->from = from;
+        return listing;
+}
+
+void fm_listing_free(struct fm_listing *listing)
+{
+        if (!listing)
+                return;
+        g_array_unref(listing->entries);
+        g_string_chunk_free(listing->names);
+        g_free(listing);
+}
+
+struct start {
+        struct fm_fsd_request request;
+        off_t offset;
+};
+
+static int list_from(struct fm_operation *op, struct fm_fsd_request *request, ULONG_PTR *information)
+{
         (void)information;
-        fm_fsd_list(op, listing->offset, listing->listed);
+        fm_fsd_list(op, CONTAINING_RECORD(request, struct start, request)->offset, NULL);
         return FM_FSD_ANSWERED;
+}
+
+/* Nothing about the buffer is taken for granted: filters had it. */
+static void take_entries(struct fm_listing *listing, const UCHAR *buffer, size_t length)
+{
+        const size_t header = fm_fsd_entry_header(FileIdBothDirectoryInformation);
+        size_t at = 0;
+
+        while (length - at >= header) {
+                const FILE_ID_BOTH_DIR_INFORMATION *info = (const void *)(buffer + at);
+                char *name;
+
+                if (info->FileNameLength > length - at - header)
+                        return;
+                name = fm_name_from_utf16(info->FileName, info->FileNameLength / sizeof(WCHAR));
+                if (name && *name) {
+                        struct entry entry = {
+                                .name = g_string_chunk_insert(listing->names, name),
+                                .ino = (uint64_t)info->FileId.QuadPart,
+                                .attributes = info->FileAttributes,
+                                /* Where Windows has it for what is a reparse point. */
+                                .tag = info->FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT ? info->EaSize : 0,
+                        };
+
+                        g_array_append_val(listing->entries, entry);
+                }
+                free(name);
+                if (info->NextEntryOffset == 0 || info->NextEntryOffset % 8 || info->NextEntryOffset < header ||
+                    info->NextEntryOffset > length - at)
+                        return;
+                at += info->NextEntryOffset;
+        }
+}
+
+/* One query more. 0 or a positive errno. */
+static int grow(struct fm_slow *slow, struct fm_listing *listing, UCHAR *buffer, ULONG length)
+{
+        struct start start = {
+                .request = {.code = FileIdBothDirectoryInformation, .perform = list_from},
+                .offset = listing->from,
+        };
+        bool elsewhere = !listing->started && listing->from;
+        struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, slow->object,
+                                                    elsewhere ? &start.request : NULL);
+        NTSTATUS status;
+        int error;
+
+        op->iopb.OperationFlags = listing->started || elsewhere ? 0 : SL_RESTART_SCAN;
+        op->iopb.Parameters.DirectoryControl.QueryDirectory.Length = length;
+        op->iopb.Parameters.DirectoryControl.QueryDirectory.FileInformationClass = FileIdBothDirectoryInformation;
+        op->iopb.Parameters.DirectoryControl.QueryDirectory.DirectoryBuffer = buffer;
+        status = fm_operation_run(op);
+        error = fm_operation_errno(op);
+        listing->started = true;
+        if (status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE) {
+                listing->ended = true;
+                error = 0;
+        } else if (error == 0) {
+                take_entries(listing, buffer, MIN(op->data.IoStatus.Information, length));
+        }
+        fm_operation_free(op);
+        return error;
 }
 
 /* One answer being filled. */
@@ -37,147 +132,87 @@ struct reply {
         struct fm_inode *directory;
         char *buffer;
         size_t size, used;
-        bool plus, full;
-        off_t next;        /* of the last entry that was put in or passed over */
+        bool plus;
         GPtrArray *inodes; /* references that go to the kernel with the answer */
 };
 
-static off_t offset_after(const GArray *listed, ULONG index, off_t otherwise)
+/* False: there is no room for it. */
+static bool add(struct reply *reply, const struct entry *from, size_t index)
 {
-        ULONG at;
-
-        if (listed->len == 0)
-                return otherwise;
-        /* They are numbered one after the other. */
-        at = index - g_array_index(listed, struct fm_fsd_listed, 0).index;
-        return at < listed->len ? g_array_index(listed, struct fm_fsd_listed, at).next : otherwise;
-}
-
-static void add(struct reply *reply, const char *name, ULONG attributes, ULONG tag, uint64_t ino, off_t next)
-{
-        struct fm_directory_entry entry = {
-                .name = name,
-                .ino = ino,
-                .type = IFTODT(fm_fsd_file_type(attributes, tag)),
-                .next = next,
+        const struct fm_directory_entry entry = {
+                .name = from->name,
+                .ino = from->ino,
+                .type = IFTODT(fm_fsd_file_type(from->attributes, from->tag)),
+                .next = FM_LISTING_OFFSET | (off_t)(index + 1),
         };
         struct fm_inode *inode = NULL;
         struct stat attr;
         size_t used;
 
-        if (reply->plus && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            fm_inode_lookup(reply->directory, name, &inode, &attr) < 0)
+        if (reply->plus && strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0 &&
+            fm_inode_lookup(reply->directory, entry.name, &inode, &attr) < 0)
                 inode = NULL;
-        used = fm_request_add_entry(reply->slow->request, reply->buffer + reply->used,
-                                    reply->size - reply->used, reply->plus, &entry, inode, &attr);
+        used = fm_request_add_entry(reply->slow->request, reply->buffer + reply->used, reply->size - reply->used,
+                                    reply->plus, &entry, inode, &attr);
         if (used == 0) {
                 fm_inode_unref(inode);
-                reply->full = true;
-                return;
+                return false;
         }
         if (inode)
                 g_ptr_array_add(reply->inodes, inode);
         reply->used += used;
-        reply->next = next;
+        return true;
 }
 
-/* Nothing about the buffer is taken for granted: filters had it. */
-static void take_entries(struct reply *reply, const UCHAR *buffer, size_t length, const GArray *listed)
+/* From the index on, as much as there is room for. 0 or a positive errno. */
+static int fill(struct reply *reply, struct fm_listing *listing, size_t index)
 {
-        const size_t header = fm_fsd_entry_header(FileIdExtdDirectoryInformation);
-        size_t at = 0;
+        /* An entry is about as large in a query as in a plain answer, and half as large as in one with attributes. */
+        const ULONG length = (ULONG)MAX(reply->plus ? reply->size / 2 : reply->size, (size_t)1024);
+        g_autofree UCHAR *buffer = g_malloc0(length);
 
-        while (!reply->full && length - at >= header) {
-                const FILE_ID_EXTD_DIR_INFORMATION *entry = (const void *)(buffer + at);
-                off_t next;
-                uint64_t ino;
-                char *name;
+        for (;;) {
+                while (index >= listing->entries->len && !listing->ended) {
+                        int error = fm_cancel_is_terminating(reply->slow->requestor.cancel) ?
+                                            EINTR :
+                                            grow(reply->slow, listing, buffer, length);
 
-                if (entry->FileNameLength > length - at - header)
-                        return;
-                next = offset_after(listed, entry->FileIndex, reply->next);
-                memcpy(&ino, &entry->FileId, sizeof(ino));
-                name = fm_name_from_utf16(entry->FileName, entry->FileNameLength / sizeof(WCHAR));
-                if (name && *name)
-                        add(reply, name, entry->FileAttributes, entry->ReparsePointTag, ino, next);
-                free(name);
-                if (entry->NextEntryOffset == 0)
-                        return;
-                if (entry->NextEntryOffset % 8 || entry->NextEntryOffset < header ||
-                    entry->NextEntryOffset > length - at)
-                        return;
-                at += entry->NextEntryOffset;
-        }
-}
-
-/* One IRP's worth. *more: another may follow. 0 or a positive errno. */
-static int query(struct reply *reply, PFILE_OBJECT object, UCHAR *buffer, ULONG length, bool *more)
-{
-        struct listing listing = {
-                .request = {.code = FileIdExtdDirectoryInformation, .perform = list},
-                .offset = reply->next,
-                .listed = g_array_new(FALSE, FALSE, sizeof(struct fm_fsd_listed)),
-        };
-        struct fm_operation *op = fm_slow_operation(reply->slow, IRP_MJ_DIRECTORY_CONTROL,
-                                                    IRP_MN_QUERY_DIRECTORY, object, &listing.request);
-        NTSTATUS status;
-        int error;
-
-        op->iopb.OperationFlags = reply->next == 0 ? SL_RESTART_SCAN : 0;
-        op->iopb.Parameters.DirectoryControl.QueryDirectory.Length = length;
-        op->iopb.Parameters.DirectoryControl.QueryDirectory.FileInformationClass =
-                FileIdExtdDirectoryInformation;
-        op->iopb.Parameters.DirectoryControl.QueryDirectory.DirectoryBuffer = buffer;
-        status = fm_operation_run(op);
-        error = fm_operation_errno(op);
-        *more = false;
-        if (status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE) {
-                error = 0;
-        } else if (error == 0) {
-                take_entries(reply, buffer, MIN(op->data.IoStatus.Information, length), listing.listed);
-                if (!reply->full && listing.listed->len) {
-                        /* All that the bottom found has been dealt with, also what filters took out at the
-                         * end. */
-                        reply->next =
-                                g_array_index(listing.listed, struct fm_fsd_listed, listing.listed->len - 1)
-                                        .next;
-                        *more = true;
+                        if (error)
+                                return error;
                 }
+                if (index >= listing->entries->len ||
+                    !add(reply, &g_array_index(listing->entries, struct entry, index), index))
+                        return 0;
+                index++;
         }
-        fm_operation_free(op);
-        g_array_unref(listing.listed);
-        return error;
 }
 
 void fm_slow_readdir(fuse_req_t req, struct fm_file *file, size_t size, off_t offset, bool plus)
 {
+        struct fm_listing *listing = atomic_exchange(&file->listing, NULL);
         struct fm_slow slow;
-        struct reply reply = {
-                .slow = &slow, .directory = file->inode, .size = size, .plus = plus, .next = offset};
-        /* An entry is about as large here as in a plain answer, and half as large as in one with attributes.
-         */
-        const ULONG length = (ULONG)MAX(plus ? size / 2 : size, (size_t)1024);
-        PFILE_OBJECT object;
-        bool more = true;
-        UCHAR *buffer;
-        int error = 0;
-        guint i;
+        struct reply reply = {.slow = &slow, .directory = file->inode, .size = size, .plus = plus};
+        size_t index = 0;
+        int error;
 
         fm_slow_begin_file(&slow, req, file);
-        object = slow.object;
-        buffer = g_malloc0(length);
+        if (offset & FM_LISTING_OFFSET)
+                index = (size_t)(offset & ~FM_LISTING_OFFSET);
+        if (!listing || !(offset & FM_LISTING_OFFSET)) {
+                fm_listing_free(listing);
+                listing = listing_new(offset & FM_LISTING_OFFSET ? 0 : offset);
+        }
         reply.buffer = g_malloc(size);
         reply.inodes = g_ptr_array_new();
-        /* An empty answer would say that the directory ends: go on while filters take out all there is. */
-        while (more && !error && reply.used == 0 && !reply.full)
-                error = query(&reply, object, buffer, length, &more);
+        error = fill(&reply, listing, index);
+        /* Back before the answer: the next read may follow at once. */
+        fm_listing_free(atomic_exchange(&file->listing, listing));
         if (error && reply.used == 0)
                 fm_request_reply_error(slow.request, error);
         else if (!fm_request_reply_buffer(slow.request, reply.buffer, reply.used))
-                for (i = 0; i < reply.inodes->len; i++)
+                for (guint i = 0; i < reply.inodes->len; i++)
                         fm_inode_unref(g_ptr_array_index(reply.inodes, i));
         g_ptr_array_unref(reply.inodes);
         g_free(reply.buffer);
-        g_free(buffer);
         fm_slow_end(&slow);
 }

@@ -157,10 +157,10 @@ static int count_entries(const char *path, const char *look_for, bool *found)
 static void hide(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 {
         UCHAR *at = data->Iopb->Parameters.DirectoryControl.QueryDirectory.DirectoryBuffer;
-        FILE_ID_EXTD_DIR_INFORMATION *before = NULL, *entry;
+        FILE_ID_BOTH_DIR_INFORMATION *before = NULL, *entry;
 
         for (;; at += entry->NextEntryOffset) {
-                entry = (FILE_ID_EXTD_DIR_INFORMATION *)at;
+                entry = (FILE_ID_BOTH_DIR_INFORMATION *)at;
                 if (entry->FileNameLength == 12 && memcmp(entry->FileName, L"hidden", 12) == 0) {
                         g_assert_nonnull(before); /* "." is always there */
                         before->NextEntryOffset =
@@ -205,6 +205,45 @@ static void test_readdir(void)
         irp_set_rule(NULL);
         g_assert_cmpint(count, ==, 2003);
         g_assert_false(found);
+        irp_tear_down();
+}
+
+/* Puts an entry "added" behind those of the first query, as filters that inject files do. */
+static void inject(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        static const WCHAR name[] = L"added";
+        UCHAR *buffer = data->Iopb->Parameters.DirectoryControl.QueryDirectory.DirectoryBuffer, *at = buffer;
+        ULONG place = (ULONG)((data->IoStatus.Information + 7) & ~(ULONG_PTR)7);
+        ULONG size = FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileName) + sizeof(name) - sizeof(WCHAR);
+        FILE_ID_BOTH_DIR_INFORMATION *last, *added = (FILE_ID_BOTH_DIR_INFORMATION *)(buffer + place);
+
+        if (!(data->Iopb->OperationFlags & SL_RESTART_SCAN) ||
+            place + size > data->Iopb->Parameters.DirectoryControl.QueryDirectory.Length)
+                return;
+        for (last = (void *)at; last->NextEntryOffset; last = (void *)at)
+                at += last->NextEntryOffset;
+        last->NextEntryOffset = (ULONG)(buffer + place - at);
+        memset(added, 0, size);
+        added->FileAttributes = FILE_ATTRIBUTE_NORMAL;
+        added->FileId.QuadPart = 4711;
+        added->FileNameLength = sizeof(name) - sizeof(WCHAR);
+        memcpy(added->FileName, name, added->FileNameLength);
+        data->IoStatus.Information = place + size;
+}
+
+static void test_inject(void)
+{
+        static const struct irp_rule rule = {
+                .major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .in_post = true, .post = inject};
+        bool found;
+
+        irp_set_up();
+        touch("a", "x");
+        touch("b", "x");
+        irp_set_rule(&rule);
+        g_assert_cmpint(count_entries(irp_mount, "added", &found), ==, 5);
+        irp_set_rule(NULL);
+        g_assert_true(found);
         irp_tear_down();
 }
 
@@ -389,6 +428,7 @@ int main(int argc, char **argv)
         g_test_add_func("/irp/attributes/setattr", test_setattr);
         g_test_add_func("/irp/attributes/setattr-denied", test_setattr_denied);
         g_test_add_func("/irp/attributes/readdir", test_readdir);
+        g_test_add_func("/irp/attributes/inject", test_inject);
         g_test_add_func("/irp/attributes/seekdir", test_seekdir);
         g_test_add_func("/irp/attributes/xattr", test_xattr);
         g_test_add_func("/irp/attributes/statfs", test_statfs);

@@ -46,7 +46,7 @@ run() {
 run_sanitized() {
   local dir=$1 reports=$PWD/$1/sanitizer
   rm -f "$reports".*
-  ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports \
+  G_SLICE=always-malloc ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports \
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports TSAN_OPTIONS=log_path=$reports \
     run "$@" --timeout-multiplier 4
   if compgen -G "$reports.*" >/dev/null; then

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
@@ -51,6 +52,7 @@ class Agent:
         last = None
         for directory in runtime_directories():
             try:
+                check_owner(directory)
                 self.socket.connect(os.path.join(directory, "fltmgr.sock"))
                 break
             except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -146,6 +148,12 @@ class Agent:
                     self.on_message(fields)
                 elif kind == RESULT:
                     self.on_result(fields)
+
+
+def check_owner(directory):
+    info = os.lstat(directory)
+    if not stat.S_ISDIR(info.st_mode) or info.st_mode & 0o022 or info.st_uid not in (0, os.geteuid()):
+        raise PermissionError(f"{directory} may be anybody's")
 
 
 def runtime_directories():

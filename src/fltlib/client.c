@@ -153,8 +153,10 @@ static int decode(struct msghdr *message, ssize_t length, struct fm_client_frame
         }
         if (length == 0)
                 r = -EPIPE; /* frames are never empty */
-        else if (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        else if (message->msg_flags & MSG_TRUNC)
                 r = -EPROTO;
+        else if (message->msg_flags & MSG_CTRUNC)
+                r = -EMFILE; /* this process has no room for what came along */
         else
                 r = fm_frame_decode(message->msg_iov->iov_base, (size_t)length, ret->descriptor_count,
                                     &ret->frame);

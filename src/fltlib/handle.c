@@ -4,13 +4,13 @@
 
 #include "fltlib/client.h"
 #include "fltlib/take.h"
-#include "win32/futex.h"
 #include "win32/section.h"
 
 #include <ntstatus.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,7 +124,6 @@ static void handle_doorbell(void *context, struct fm_client_frame *frame)
 
                 fm_port_handle_accept_given(connection, frame, frame->frame.doorbell.given, count);
                 atomic_fetch_add(&connection->given_received, count);
-                fm_futex_wake(&connection->given_received, INT32_MAX);
         }
         fm_client_frame_clear(frame);
 }
@@ -162,14 +161,15 @@ static void pass_on_locked(struct fm_port_handle *connection)
 }
 
 /*
- * Descriptors arrive in front of the message that speaks of them, but perhaps on another thread's stack just
- * now.
+ * The descriptors that a message speaks of are on their way when it can be taken: in the socket in a moment, or on
+ * another thread's stack just now.
  */
 static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t needed)
 {
         uint64_t deadline = fm_w32_now() + 1000000000u;
 
         for (;;) {
+                struct pollfd poll_fd = { .fd = connection->io.fd, .events = POLLIN };
                 uint32_t received = atomic_load(&connection->given_received);
 
                 if ((int32_t)(received - (uint32_t)needed) >= 0)
@@ -181,7 +181,8 @@ static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t
                 /* Never for ever: another process that shares the connection may have read them. */
                 if (connection->disconnected || fm_w32_remaining(deadline) == 0)
                         return;
-                fm_futex_wait(&connection->given_received, received, deadline);
+                /* The other thread needs no more than this, and does not show in the socket. */
+                poll(&poll_fd, 1, 1);
         }
 }
 
@@ -390,7 +391,7 @@ static void watched(struct fm_w32_io *io)
         struct fm_port_handle *connection = (struct fm_port_handle *)io;
 
         pthread_mutex_lock(&connection->lock);
-        if (!is_armed_locked(connection)) {
+        if (!connection->disconnected && !is_armed_locked(connection)) {
                 connection->armed = true;
                 connection->armed_of = fm_w32_generation();
                 fm_ring_arm(&connection->ring);

@@ -36,7 +36,7 @@ struct fm_port_handle {
         uint8_t token[FM_TOKEN_SIZE];
         DWORD options;
         pthread_mutex_t serial;         /* FLT_PORT_FLAG_SYNC_HANDLE: one operation at a time */
-        _Atomic uint32_t given_received; /* entries of DOORBELL frames handled so far, modulo 2^32; futex */
+        _Atomic uint32_t given_received; /* entries of DOORBELL frames handled so far, modulo 2^32 */
         pthread_mutex_t lock;           /* guards all below */
         GQueue pending;                 /* struct fm_receive, oldest first */
         uint64_t reported;              /* ticket: see fm_take_fitting() */

@@ -6,8 +6,8 @@
  * to its object. The cleanup callback runs when the last one goes, with no lock held.
  *
  * Each linked context is in two lists: its object's (to be found) and its owner's (to be taken back
- * when the instance or the filter goes). Linking and unlinking holds both locks, owner first; looking
- * up holds the object's only.
+ * when the instance or the filter goes). Linking and unlinking holds the filter's lock, then the object's; looking
+ * up holds the object's only. The filter's, since a context keeps its filter in memory, and not its instance.
  */
 #include "fltmgr/manager.h"
 
@@ -21,14 +21,11 @@ struct fm_context {
         PFLT_FILTER filter; /* memory reference */
         const FLT_CONTEXT_REGISTRATION *registration;
         FLT_CONTEXT_TYPE type;
-        /* Linked iff list != NULL; guarded by owner->lock and, for the first three, list->lock too. */
+        /* Linked iff list != NULL; guarded by filter->contexts_lock and, for the first three, list->lock too. */
         struct fm_context_list *list;
         void *owner_object; /* PFLT_INSTANCE or PFLT_FILTER */
         struct fm_context *next_in_list;
-        struct fm_context_owner *owner;
         struct fm_context *next_in_owner, **link_in_owner;
-        /* Set once before it is first linked, never cleared: where to find the owner's lock. */
-        _Atomic(struct fm_context_owner *) last_owner;
         void *body[] __attribute__((aligned(16)));
 };
 
@@ -78,17 +75,6 @@ void fm_context_list_init(struct fm_context_list *list)
         list->first = NULL;
 }
 
-void fm_context_owner_init(struct fm_context_owner *owner)
-{
-        pthread_mutex_init(&owner->lock, NULL);
-        owner->first = NULL;
-        owner->closed = false;
-}
-
-void fm_context_owner_deinit(struct fm_context_owner *owner)
-{
-        pthread_mutex_destroy(&owner->lock);
-}
 
 static struct fm_context *find_locked(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type)
 {
@@ -112,7 +98,6 @@ static void unlink_locked(struct fm_context *context)
         *context->link_in_owner = context->next_in_owner;
         if (context->next_in_owner)
                 context->next_in_owner->link_in_owner = context->link_in_owner;
-        context->owner = NULL;
 }
 
 static void link_locked(struct fm_context *context, struct fm_context_list *list, struct fm_context_owner *owner,
@@ -123,7 +108,6 @@ static void link_locked(struct fm_context *context, struct fm_context_list *list
         context->owner_object = owner_object;
         context->next_in_list = list->first;
         list->first = context;
-        context->owner = owner;
         context->next_in_owner = owner->first;
         context->link_in_owner = &owner->first;
         if (owner->first)
@@ -134,21 +118,20 @@ static void link_locked(struct fm_context *context, struct fm_context_list *list
 /* Unlinks it if it is still linked and drops the link's reference. The caller has a reference. */
 static bool unlink_context(struct fm_context *context)
 {
-        struct fm_context_owner *owner = atomic_load(&context->last_owner);
+        PFLT_FILTER filter = context->filter;
+        struct fm_context_list *list;
         bool was_linked = false;
 
-        if (!owner)
-                return false;
-        pthread_mutex_lock(&owner->lock);
-        if (context->list && context->owner == owner) {
-                struct fm_context_list *list = context->list;
+        pthread_mutex_lock(&filter->contexts_lock);
+        list = context->list;
+        if (list) {
 
                 pthread_mutex_lock(&list->lock);
                 unlink_locked(context);
                 pthread_mutex_unlock(&list->lock);
                 was_linked = true;
         }
-        pthread_mutex_unlock(&owner->lock);
+        pthread_mutex_unlock(&filter->contexts_lock);
         if (was_linked)
                 context_unref(context);
         return was_linked;
@@ -172,17 +155,17 @@ void fm_context_list_deinit(struct fm_context_list *list)
         pthread_mutex_destroy(&list->lock);
 }
 
-void fm_context_owner_close(struct fm_context_owner *owner)
+void fm_context_owner_close(PFLT_FILTER filter, struct fm_context_owner *owner)
 {
         for (;;) {
                 struct fm_context *context;
 
-                pthread_mutex_lock(&owner->lock);
+                pthread_mutex_lock(&filter->contexts_lock);
                 owner->closed = true;
                 context = owner->first;
                 if (context)
                         context_ref(context);
-                pthread_mutex_unlock(&owner->lock);
+                pthread_mutex_unlock(&filter->contexts_lock);
                 if (!context)
                         return;
                 unlink_context(context);
@@ -190,27 +173,32 @@ void fm_context_owner_close(struct fm_context_owner *owner)
         }
 }
 
-static struct fm_context_owner *owner_of(void *owner_object)
+static struct fm_context_owner *owner_of(void *owner_object, PFLT_FILTER *filter)
 {
-        return ((struct fm_flt_object *)owner_object)->kind == FM_FLT_FILTER ? &((PFLT_FILTER)owner_object)->owned :
-                                                                               &((PFLT_INSTANCE)owner_object)->owned;
+        if (((struct fm_flt_object *)owner_object)->kind == FM_FLT_FILTER) {
+                *filter = owner_object;
+                return &(*filter)->owned;
+        }
+        *filter = ((PFLT_INSTANCE)owner_object)->filter;
+        return &((PFLT_INSTANCE)owner_object)->owned;
 }
 
 NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,
                         FLT_SET_CONTEXT_OPERATION operation, PFLT_CONTEXT new_context, PFLT_CONTEXT *old_context)
 {
-        struct fm_context_owner *owner = owner_of(owner_object);
+        PFLT_FILTER filter;
+        struct fm_context_owner *owner = owner_of(owner_object, &filter);
         struct fm_context *context = from_body(new_context);
         struct fm_context *old, *dropped = NULL;
         NTSTATUS status = STATUS_SUCCESS;
 
         if (old_context)
                 *old_context = NULL;
-        if (!context || context->type != type ||
+        if (!context || context->type != type || context->filter != filter ||
             (operation != FLT_SET_CONTEXT_REPLACE_IF_EXISTS && operation != FLT_SET_CONTEXT_KEEP_IF_EXISTS))
                 return STATUS_INVALID_PARAMETER;
 
-        pthread_mutex_lock(&owner->lock);
+        pthread_mutex_lock(&filter->contexts_lock);
         pthread_mutex_lock(&list->lock);
         old = find_locked(list, owner_object, type);
         if (owner->closed) {
@@ -228,11 +216,10 @@ NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CO
                         unlink_locked(old);
                         dropped = old;
                 }
-                atomic_store(&context->last_owner, owner);
                 link_locked(context, list, owner, owner_object);
         }
         pthread_mutex_unlock(&list->lock);
-        pthread_mutex_unlock(&owner->lock);
+        pthread_mutex_unlock(&filter->contexts_lock);
 
         if (dropped && old_context)
                 *old_context = dropped->body; /* with what was the link's reference */

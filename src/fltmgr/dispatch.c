@@ -228,7 +228,12 @@ void fm_instance_drain(PFLT_INSTANCE instance)
                 node->owed = false;
                 g_queue_unlink(&instance->nodes, &node->link);
                 /* From here on the operation may finish any time: a copy of all that the callback gets. */
-                copy = *node;
+                copy = (struct fm_node){
+                        .callback = node->callback,
+                        .saved = node->saved,
+                        .objects = node->objects,
+                        .completion_context = node->completion_context,
+                };
                 requestor = node->operation->requestor;
                 stack = fm_stack_ref(node->operation->stack);
                 file = copy.objects.FileObject;
@@ -307,6 +312,14 @@ static void settle_parameters(struct fm_node *node)
                 node->swapped_mdl = *after;
 }
 
+static void mark_cleaned(struct fm_operation *operation)
+{
+        struct fm_file_object *file = fm_file_object(operation->iopb.TargetFileObject);
+
+        file->cleaned = true;
+        file->file.Flags |= FO_CLEANUP_COMPLETE;
+}
+
 /* The pre-operation is over, one way or another. */
 static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PVOID context)
 {
@@ -332,6 +345,9 @@ static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PV
         case FLT_PREOP_COMPLETE:
                 operation->error = 0;
                 operation->descending = false;
+                /* It is over for the file, too: no second one comes. */
+                if (operation->iopb.MajorFunction == IRP_MJ_CLEANUP)
+                        mark_cleaned(operation);
                 break;
         default:
                 break;
@@ -420,10 +436,8 @@ static void bottom(struct fm_operation *operation)
                 return;
         if (operation->iopb.MajorFunction == IRP_MJ_CREATE && NT_SUCCESS(status) && status != STATUS_REPARSE)
                 file->opened = true;
-        if (operation->iopb.MajorFunction == IRP_MJ_CLEANUP) {
-                file->cleaned = true;
-                file->file.Flags |= FO_CLEANUP_COMPLETE;
-        }
+        if (operation->iopb.MajorFunction == IRP_MJ_CLEANUP)
+                mark_cleaned(operation);
 }
 
 /*

@@ -150,7 +150,7 @@ NTSTATUS FltRegisterFilter(PDRIVER_OBJECT Driver, const FLT_REGISTRATION *Regist
         filter->registration.ContextRegistration = copy_contexts(Registration->ContextRegistration);
         filter->instances = g_ptr_array_new();
         g_queue_init(&filter->ports);
-        fm_context_owner_init(&filter->owned);
+        pthread_mutex_init(&filter->contexts_lock, NULL);
 
         status = insert(filter);
         if (NT_SUCCESS(status))
@@ -245,7 +245,7 @@ VOID FltUnregisterFilter(PFLT_FILTER Filter)
                 fm_instance_teardown(instance, reason);
                 fm_flt_object_unref(instance);
         }
-        fm_context_owner_close(&Filter->owned);
+        fm_context_owner_close(Filter, &Filter->owned);
         if (!fm_flt_object_wait(Filter, Filter->name, "FltUnregisterFilter"))
                 fm_driver_keep_image(Filter->driver);
         report_leaks(Filter);

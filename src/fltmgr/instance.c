@@ -105,7 +105,6 @@ static PFLT_INSTANCE instance_new(PFLT_FILTER filter, PFLT_VOLUME volume, const 
         fm_unicode_string_set(&instance->Altitude, altitude);
         instance->state = FM_INSTANCE_SETUP;
         fm_context_list_init(&instance->contexts);
-        fm_context_owner_init(&instance->owned);
         pthread_mutex_init(&instance->lock, NULL);
         pthread_cond_init(&instance->idle, NULL);
         g_queue_init(&instance->nodes);
@@ -132,7 +131,7 @@ NTSTATUS fm_instance_attach(PFLT_FILTER filter, PFLT_VOLUME volume, const char *
 
         status = call_setup(instance, flags);
         if (status != STATUS_SUCCESS) {
-                fm_context_owner_close(&instance->owned);
+                fm_context_owner_close(instance->filter, &instance->owned);
                 unreserve(instance);
                 fm_flt_object_unref(instance);
                 return NT_SUCCESS(status) ? STATUS_FLT_DO_NOT_ATTACH : status;
@@ -231,7 +230,7 @@ void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS re
         /* A callback that was still running may have left an operation that can't be drained. */
         fm_instance_drain(instance);
         call_teardown(instance, registration->InstanceTeardownCompleteCallback, "InstanceTeardownComplete", reason);
-        fm_context_owner_close(&instance->owned);
+        fm_context_owner_close(instance->filter, &instance->owned);
         unreserve(instance);
         fm_log(FM_LOG_INFO, "fltmgr", "%s detached from %s", instance->filter->name, volume->mount_point);
         fm_flt_object_unref(instance);

@@ -355,6 +355,16 @@ static bool is_stuck(const char *name)
         return found;
 }
 
+static bool is_loaded(const char *name)
+{
+        bool found;
+
+        pthread_mutex_lock(&drivers_lock);
+        found = find_locked(name) != NULL;
+        pthread_mutex_unlock(&drivers_lock);
+        return found;
+}
+
 /* Takes the image over, also when it fails. */
 static NTSTATUS run_driver(const char *name, void *image, PDRIVER_INITIALIZE entry, char **error)
 {
@@ -393,8 +403,14 @@ static NTSTATUS load(const char *spec, const char *image_override, char **error)
         void *image;
         bool parsed;
 
-        if (!description)
-                return STATUS_OBJECT_NAME_NOT_FOUND;
+        if (!description) {
+                /* A service that runs, whatever file it came from. */
+                if (!is_loaded(spec))
+                        return STATUS_OBJECT_NAME_NOT_FOUND;
+                g_free(*error);
+                *error = g_strdup_printf("the filter %s is loaded already", spec);
+                return STATUS_IMAGE_ALREADY_LOADED;
+        }
         parsed = g_str_has_suffix(description, ".inf") ? fm_inf_load(description, &service, &parse_error) :
                                                          fm_keyfile_load(description, &service, &parse_error);
         if (!parsed) {

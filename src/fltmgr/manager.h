@@ -93,10 +93,9 @@ void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS re
 void fm_instance_drain(PFLT_INSTANCE instance);
 
 /* context.c */
-void fm_context_owner_init(struct fm_context_owner *owner);
+
 /* Unlinks all that the owner has set, refuses new ones. */
-void fm_context_owner_close(struct fm_context_owner *owner);
-void fm_context_owner_deinit(struct fm_context_owner *owner);
+void fm_context_owner_close(PFLT_FILTER filter, struct fm_context_owner *owner);
 NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,
                         FLT_SET_CONTEXT_OPERATION operation, PFLT_CONTEXT new_context, PFLT_CONTEXT *old_context);
 NTSTATUS fm_context_get(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type, PFLT_CONTEXT *ret);

@@ -604,10 +604,9 @@ void fm_filter_close_ports(PFLT_FILTER filter)
                 char *name = fm_utf8_from_utf16(port->name.Buffer, port->name.Length / sizeof(WCHAR));
 
                 if (server_close(port, true))
-                        fm_violation(
-                                "port-leak",
-                                "%s: the communication port %s was not closed before FltUnregisterFilter",
-                                filter->name, name);
+                        fm_violation_of(&(struct fm_culprit){ .filter = filter->name, .callback = fm_thread_self()->callback },
+                                        "port-leak", "the communication port %s was not closed before FltUnregisterFilter",
+                                        name);
                 free(name);
                 fm_port_unref(port);
         }
@@ -628,8 +627,8 @@ void fm_filter_close_ports(PFLT_FILTER filter)
                 /* The filter's reference stays: his variable still points here, and he may use it until he is
                  * gone. */
                 if (left_open)
-                        fm_violation("port-leak", "%s: a connection was not closed with FltCloseClientPort",
-                                     filter->name);
+                        fm_violation_of(&(struct fm_culprit){ .filter = filter->name, .callback = fm_thread_self()->callback },
+                                        "port-leak", "a connection was not closed with FltCloseClientPort");
                 fm_port_unref(port);
         }
 }

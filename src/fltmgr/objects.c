@@ -119,7 +119,7 @@ bool fm_flt_object_wait(void *opaque, const char *filter, const char *what)
 static void filter_free(PFLT_FILTER filter)
 {
         g_ptr_array_unref(filter->instances);
-        fm_context_owner_deinit(&filter->owned);
+        pthread_mutex_destroy(&filter->contexts_lock);
         fm_unicode_string_clear(&filter->Name);
         g_free((void *)filter->registration.OperationRegistration);
         g_free((void *)filter->registration.ContextRegistration);
@@ -131,7 +131,6 @@ static void filter_free(PFLT_FILTER filter)
 static void instance_free(PFLT_INSTANCE instance)
 {
         fm_context_list_deinit(&instance->contexts);
-        fm_context_owner_deinit(&instance->owned);
         pthread_cond_destroy(&instance->idle);
         pthread_mutex_destroy(&instance->lock);
         fm_unicode_string_clear(&instance->Name);

@@ -7,7 +7,7 @@
  *   entry       object.rundown: FltObjectReference/FltObjectDereference and every callback in progress
  *   membership  the lists below, guarded by the manager's lock
  *
- * Lock order: manager lock -> volume stack lock -> instance lock; context owner lock -> context list lock.
+ * Lock order: manager lock -> volume stack lock -> instance lock; filter contexts lock -> context list lock.
  * None is held across a filter callback, a port wait or a FUSE reply.
  */
 #pragma once
@@ -56,9 +56,8 @@ void fm_context_list_deinit(struct fm_context_list *list);
 
 /* What one filter (volume contexts) or one instance (all others) has linked anywhere: to take it all back at its end. */
 struct fm_context_owner {
-        pthread_mutex_t lock; /* taken before a context list's lock */
-        struct fm_context *first; /* guarded by lock */
-        bool closed;              /* guarded by lock: nothing may be linked any more */
+        struct fm_context *first; /* guarded by the filter's contexts_lock */
+        bool closed;              /* guarded by it, too: nothing may be linked any more */
 };
 
 enum fm_filter_state {
@@ -78,6 +77,11 @@ struct _FLT_FILTER {
         enum fm_filter_state state; /* manager lock */
         GPtrArray *instances;       /* manager lock; borrowed PFLT_INSTANCE */
         GQueue ports;               /* message.c's lock */
+        /*
+         * Guards what is linked of all its contexts, its own and its instances'. Not in the instances, since whoever
+         * unlinks a context may find its instance gone. Taken before a context list's lock.
+         */
+        pthread_mutex_t contexts_lock;
         struct fm_context_owner owned; /* volume contexts */
         _Atomic uint64_t contexts_alive;
         _Atomic uint64_t names_alive;

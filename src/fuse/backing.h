@@ -43,6 +43,7 @@ struct fm_file {
         bool internal;               /* a file object's own, never given to the kernel: not closed with the mount */
         _Atomic bool locked;         /* byte range locks were set through it */
         struct fm_listing *_Atomic listing; /* of a directory that filters see; see slow_dir.c */
+        _Atomic bool listed;                /* the offsets that the kernel has are places in a listing */
         struct fm_file *next, *prev; /* in the session's list of open files; its lock guards them */
 };
 

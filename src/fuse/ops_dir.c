@@ -67,10 +67,13 @@ static void read_directory(fuse_req_t req, size_t size, off_t offset, struct fm_
         guint i;
         int r;
 
-        if (fm_session_wants(file->inode->session, FM_MAJOR(DIRECTORY_CONTROL)) || (offset & FM_LISTING_OFFSET)) {
+        /* Where a listing was begun the slow way it is read to its end that way: only that knows its offsets. */
+        if (fm_session_wants(file->inode->session, FM_MAJOR(DIRECTORY_CONTROL)) ||
+            (offset && atomic_load_explicit(&file->listed, memory_order_relaxed))) {
                 fm_slow_readdir(req, file, size, offset, plus);
                 return;
         }
+        atomic_store_explicit(&file->listed, false, memory_order_relaxed);
         listing.buffer = buffer = g_try_malloc(size);
         listing.inodes = inodes;
         if (!buffer) {

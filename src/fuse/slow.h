@@ -41,8 +41,6 @@ void fm_slow_fsync(fuse_req_t req, struct fm_file *file, bool data_only); /* fil
 
 void fm_slow_opendir(fuse_req_t req, struct fm_inode *inode, struct fuse_file_info *fi);
 void fm_slow_readdir(fuse_req_t req, struct fm_file *file, size_t size, off_t offset, bool plus);
-/* Marks the offsets that fm_slow_readdir() gives out; only it understands them. */
-#define FM_LISTING_OFFSET ((off_t)1 << 62)
 void fm_slow_releasedir(fuse_req_t req, struct fm_file *file);
 
 void fm_slow_statfs(fuse_req_t req, struct fm_inode *inode);

@@ -143,7 +143,7 @@ static bool add(struct reply *reply, const struct entry *from, size_t index)
                 .name = from->name,
                 .ino = from->ino,
                 .type = IFTODT(fm_fsd_file_type(from->attributes, from->tag)),
-                .next = FM_LISTING_OFFSET | (off_t)(index + 1),
+                .next = (off_t)(index + 1),
         };
         struct fm_inode *inode = NULL;
         struct stat attr;
@@ -192,19 +192,17 @@ void fm_slow_readdir(fuse_req_t req, struct fm_file *file, size_t size, off_t of
         struct fm_listing *listing = atomic_exchange(&file->listing, NULL);
         struct fm_slow slow;
         struct reply reply = {.slow = &slow, .directory = file->inode, .size = size, .plus = plus};
-        size_t index = 0;
+        const bool place = atomic_exchange(&file->listed, true) && offset;
         int error;
 
         fm_slow_begin_file(&slow, req, file);
-        if (offset & FM_LISTING_OFFSET)
-                index = (size_t)(offset & ~FM_LISTING_OFFSET);
-        if (!listing || !(offset & FM_LISTING_OFFSET)) {
+        if (!listing || !place) {
                 fm_listing_free(listing);
-                listing = listing_new(offset & FM_LISTING_OFFSET ? 0 : offset);
+                listing = listing_new(place ? 0 : offset);
         }
         reply.buffer = g_malloc(size);
         reply.inodes = g_ptr_array_new();
-        error = fill(&reply, listing, index);
+        error = fill(&reply, listing, place ? (size_t)offset : 0);
         /* Back before the answer: the next read may follow at once. */
         fm_listing_free(atomic_exchange(&file->listing, listing));
         if (error && reply.used == 0)

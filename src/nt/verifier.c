@@ -86,7 +86,7 @@ G_GNUC_NO_INLINE G_NORETURN static void bugcheck(const char *who, uint32_t code,
         abort();
 }
 
-G_GNUC_NO_INLINE static void report(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
+G_GNUC_NO_INLINE G_GNUC_PRINTF(3, 0) static void report(const struct fm_culprit *culprit, const char *rule, const char *format, va_list args)
 {
         const char *who = culprit->filter ? culprit->filter : "fltmgr";
         char where[256], line[1024];

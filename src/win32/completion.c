@@ -129,6 +129,7 @@ void fm_w32_io_unwatch(struct fm_w32_io *io)
 {
         fm_w32_pump_remove(&io->source, io->fd);
         pthread_mutex_lock(&io->lock);
+        io->closed = true;
         if (io->id) {
                 pthread_mutex_lock(&io->port->lock);
                 g_hash_table_remove(io->port->ios, &io->id);
@@ -229,7 +230,9 @@ static bool associate(struct fm_w32_io *io, struct fm_w32_completion_port *port,
 
         io->ops->watched(io);
         pthread_mutex_lock(&io->lock);
-        if (io->port) {
+        if (io->closed) {
+                error = ERROR_INVALID_HANDLE;
+        } else if (io->port) {
                 error = ERROR_INVALID_PARAMETER;
         } else {
                 pthread_mutex_lock(&port->lock);

@@ -20,10 +20,11 @@ struct fm_w32_io {
         struct fm_w32_object object;
         const struct fm_w32_io_ops *ops;
         int fd;                               /* whose events, edge-triggered, mean "look for completions" */
-        pthread_mutex_t lock;                 /* guards port, key and id; leaf but for the port's lock */
+        pthread_mutex_t lock;                 /* guards port, key, id, closed; leaf but for the port's lock */
         struct fm_w32_completion_port *port;  /* referenced; set once */
         ULONG_PTR key;
         uint64_t id;                          /* within the port */
+        bool closed;                          /* not watched any more, for good */
         struct fm_w32_pump_source source;
         bool signalled;                       /* wait lock: last operation without an event has completed */
 };

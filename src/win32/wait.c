@@ -303,7 +303,7 @@ bool fm_w32_pump_add(struct fm_w32_pump_source *source, int fd)
 
         fm_w32_wait_lock();
         added = source->id != 0;
-        if (!added && pump_init_locked()) {
+        if (!added && !source->removed && pump_init_locked()) {
                 event.data.u64 = source->id = ++pump.last_id;
                 g_hash_table_insert(pump.sources, &source->id, source);
                 added = epoll_ctl(pump.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
@@ -322,6 +322,7 @@ bool fm_w32_pump_add(struct fm_w32_pump_source *source, int fd)
 void fm_w32_pump_remove(struct fm_w32_pump_source *source, int fd)
 {
         fm_w32_wait_lock();
+        source->removed = true;
         if (source->id) {
                 g_hash_table_remove(pump.sources, &source->id);
                 epoll_ctl(pump.epoll_fd, EPOLL_CTL_DEL, fd, NULL);

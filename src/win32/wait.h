@@ -39,10 +39,11 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
 struct fm_w32_pump_source {
         struct fm_w32_object *owner;
         void (*on_event)(struct fm_w32_object *owner, uint32_t events);
-        uint64_t id; /* 0: not added */
+        uint64_t id;   /* 0: not added */
+        bool removed;  /* for good: the owner is being closed, whoever uses it just now */
 };
 
-/* Idempotent. false: no descriptor for it. */
+/* Idempotent. false: no descriptor for it, or it was removed. */
 bool fm_w32_pump_add(struct fm_w32_pump_source *source, int fd);
 void fm_w32_pump_remove(struct fm_w32_pump_source *source, int fd);
 /* Handles what is there without waiting. */

@@ -242,18 +242,25 @@ static void *sender_run(void *data)
                         exit(1);
                 }
                 trips++;
+                atomic_fetch_add_explicit(&run->trips, 1, memory_order_relaxed);
         }
-        atomic_fetch_add(&run->trips, trips);
         g_free(buffer);
         return NULL;
 }
 
-/* Nanoseconds of one round trip, as its sender sees it. */
+static void sleep_ms(unsigned milliseconds)
+{
+        struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000L };
+
+        nanosleep(&time, NULL);
+}
+
+/* Nanoseconds of one round trip, as its sender sees it; after a while, so that all memory has been touched. */
 static double measure(const char *agent, struct row row, enum kind kind, unsigned milliseconds, uint64_t trips)
 {
         struct run run = { .row = row, .kind = kind, .trips_wanted = trips };
         struct worker workers[SENDERS_MAX];
-        uint64_t begin;
+        uint64_t begin, before = 0, done;
         double result;
         pid_t child;
 
@@ -269,14 +276,22 @@ static double measure(const char *agent, struct row row, enum kind kind, unsigne
                         die("pthread_create");
         }
         if (!trips) {
-                struct timespec time = { milliseconds / 1000, milliseconds % 1000 * 1000000L };
-
-                nanosleep(&time, NULL);
-                atomic_store(&run.stop, true);
+                while (atomic_load(&run.trips) < 4 * row.senders)
+                        sleep_ms(1);
+                begin = now_ns();
+                before = atomic_load(&run.trips);
+                do
+                        sleep_ms(milliseconds);
+                while (atomic_load(&run.trips) < before + row.senders);
+        } else {
+                while (atomic_load(&run.trips) < trips)
+                        sleep_ms(1);
         }
+        done = atomic_load(&run.trips);
+        result = (double)(now_ns() - begin) * row.senders / (done - before);
+        atomic_store(&run.stop, true);
         for (unsigned i = 0; i < row.senders; i++)
                 pthread_join(workers[i].thread, NULL);
-        result = (double)(now_ns() - begin) * row.senders / atomic_load(&run.trips);
 
         if (kind == BARE) {
                 for (unsigned i = 0; i < row.senders; i++)

@@ -4,7 +4,7 @@
 #include "stress-filters.h"
 
 #define CALLERS 4
-#define ROUNDS 150
+#define ROUNDS 2000
 #define DATA 0x5a
 #define LENGTH 200
 

@@ -304,13 +304,25 @@ struct agent *agent_new(void)
         return agent;
 }
 
+/*
+ * What the test wrote before a request the callbacks see, and what they wrote before its result the test sees. That
+ * is so because the one waits for the other; but it goes through another process, which tools can't follow.
+ */
+static void hand_over(void)
+{
+        pthread_mutex_lock(&fixture.lock);
+        pthread_mutex_unlock(&fixture.lock);
+}
+
 static int agent_end(struct agent *agent)
 {
         int status;
 
+        hand_over();
         close(agent->fd);
         g_assert_cmpint(waitpid(agent->pid, &status, 0), ==, agent->pid);
         g_hash_table_unref(agent->results);
+        g_free(agent->last);
         g_free(agent);
         return status;
 }
@@ -324,12 +336,14 @@ void agent_free(struct agent *agent)
 
 void agent_kill(struct agent *agent)
 {
+        hand_over();
         g_assert_cmpint(kill(agent->pid, SIGKILL), ==, 0);
         agent_end(agent);
 }
 
 uint32_t agent_start_request(struct agent *agent, struct remote_request request)
 {
+        hand_over();
         request.serial = ++agent->serial;
         g_assert_cmpint(send(agent->fd, &request, sizeof(request), MSG_NOSIGNAL), ==, sizeof(request));
         return request.serial;
@@ -358,12 +372,15 @@ bool agent_is_done(struct agent *agent, uint32_t serial)
 
 const struct remote_result *agent_finish(struct agent *agent, uint32_t serial)
 {
-        const struct remote_result *result;
+        gpointer result;
 
-        while (!(result = g_hash_table_lookup(agent->results, GUINT_TO_POINTER(serial))))
+        while (!g_hash_table_steal_extended(agent->results, GUINT_TO_POINTER(serial), NULL, &result))
                 if (!receive_result(agent, PATIENCE_MS))
                         g_error("the agent %d did not answer for a minute", agent->pid);
-        return result;
+        hand_over();
+        g_free(agent->last);
+        agent->last = result;
+        return agent->last;
 }
 
 void agent_wait_blocked(struct agent *agent, unsigned worker)

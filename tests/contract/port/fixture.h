@@ -125,7 +125,8 @@ struct agent {
         int fd;
         uint32_t serial;
         pid_t tids[REMOTE_WORKERS];
-        GHashTable *results; /* serial -> struct remote_result that came early */
+        GHashTable *results; /* serial -> struct remote_result that nobody has asked for yet */
+        struct remote_result *last;
 };
 
 struct agent *agent_new(void);

@@ -240,7 +240,7 @@ PFLT_FILTER fake_filter(const char *name, const char *altitude, const FLT_OPERAT
         filter->altitude = g_strdup(altitude);
         filter->instances = g_ptr_array_new();
         filter->state = FM_FILTER_STARTED;
-        fm_context_owner_init(&filter->owned);
+        pthread_mutex_init(&filter->contexts_lock, NULL);
         for (; callbacks && callbacks->MajorFunction != IRP_MJ_OPERATION_END; callbacks++)
                 filter->callbacks[callbacks->MajorFunction] = callbacks;
         pthread_mutex_lock(&fm_manager.lock);
@@ -273,7 +273,6 @@ PFLT_INSTANCE fake_instance(PFLT_FILTER filter, PFLT_VOLUME volume, const char *
         instance->altitude = g_strdup(altitude);
         instance->state = FM_INSTANCE_ACTIVE;
         fm_context_list_init(&instance->contexts);
-        fm_context_owner_init(&instance->owned);
         pthread_mutex_init(&instance->lock, NULL);
         pthread_cond_init(&instance->idle, NULL);
         pthread_mutex_lock(&fm_manager.lock);
@@ -299,7 +298,7 @@ void fake_instance_free(PFLT_INSTANCE instance)
         fm_volume_rebuild_stack_locked(instance->volume);
         pthread_mutex_unlock(&fm_manager.lock);
         fm_rundown_wait(&instance->object.rundown);
-        fm_context_owner_close(&instance->owned);
+        fm_context_owner_close(instance->filter, &instance->owned);
         fm_flt_object_unref(instance);
 }
 

@@ -38,6 +38,7 @@ struct fm_manager {
         int ended_fd;        /* an eventfd: the last mount has gone */
         _Atomic unsigned alive;
         int log_fd; /* -1: stderr */
+        const char *runtime_dir; /* borrowed; NULL: the usual one */
         bool port_runs;
         bool filters_loaded;
 };
@@ -48,6 +49,15 @@ int fm_manager_start(struct fm_manager *manager, const struct fm_tool_options *o
 /* Ends the mounts; nobody can get at a file any more. */
 void fm_manager_unmount(struct fm_manager *manager);
 void fm_manager_stop(struct fm_manager *manager);
+
+#define FM_MOUNTS_FILE "mounts"
+/* The list of a manager's mounts in its runtime directory; NULL: the usual one. */
+void fm_mounts_write(const char *runtime_dir, GPtrArray *sessions);
+void fm_mounts_remove(const char *runtime_dir);
+/* A pidfd of the manager (of the usual runtime directory) whose last mount this is, or -1. */
+int fm_mounts_open_manager(const char *mount_point);
+/* Waits until it has ended, and closes it. False: it still runs after a long time. -1 is allowed. */
+bool fm_mounts_wait_end(int manager);
 
 /* Checks what the option parser can't. */
 bool fm_tool_options_check(const struct fm_tool_options *options, char **error);

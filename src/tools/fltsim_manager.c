@@ -149,6 +149,7 @@ int fm_manager_start(struct fm_manager *manager, const struct fm_tool_options *o
 
         memset(manager, 0, sizeof(*manager));
         manager->log_fd = -1;
+        manager->runtime_dir = runtime_dir;
         manager->sessions = g_ptr_array_new();
         manager->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         fm_credentials_init();
@@ -164,6 +165,8 @@ int fm_manager_start(struct fm_manager *manager, const struct fm_tool_options *o
                 r = load_filters(manager, options->filters, error);
         if (r == 0)
                 r = mount_all(manager, error);
+        if (r == 0)
+                fm_mounts_write(runtime_dir, manager->sessions);
         if (r < 0)
                 fm_manager_stop(manager);
         return r;
@@ -187,8 +190,10 @@ void fm_manager_stop(struct fm_manager *manager)
         g_ptr_array_free(manager->sessions, true);
         if (manager->filters_loaded)
                 fm_filter_unload_all();
-        if (manager->port_runs)
+        if (manager->port_runs) {
+                fm_mounts_remove(manager->runtime_dir);
                 fm_port_server_stop();
+        }
         fm_request_monitor_stop();
         fm_log_init(STDERR_FILENO, FM_LOG_WARNING);
         if (manager->log_fd >= 0)

@@ -157,7 +157,7 @@ int fm_tool_umount(const char *mount_point)
         g_autofree char *error = NULL;
         struct fm_mount_entry entry;
         bool ours;
-        int r;
+        int manager, r;
 
         if (!path || !fm_mount_find(path, &entry)) {
                 fm_tool_complain("nothing is mounted at %s", mount_point);
@@ -170,9 +170,15 @@ int fm_tool_umount(const char *mount_point)
         fm_mount_entry_deinit(&entry);
         if (!ours)
                 return EXIT_FAILURE;
+        manager = fm_mounts_open_manager(path);
         r = fm_mount_end(path, &error);
         if (r < 0) {
                 fm_tool_complain("%s can't be unmounted: %s", mount_point, error ? error : g_strerror(-r));
+                return EXIT_FAILURE;
+        }
+        if (!fm_mounts_wait_end(manager)) {
+                fm_tool_complain("%s is unmounted, but its filter manager does not end: its log says what it waits for",
+                                 mount_point);
                 return EXIT_FAILURE;
         }
         return EXIT_SUCCESS;

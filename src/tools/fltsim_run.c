@@ -22,6 +22,7 @@
 #include "nt/verifier.h"
 #include "port/server.h"
 #include "tools/fltsim.h"
+#include "wire/runtime.h"
 
 enum {
         /* As env(1) and its like do. */
@@ -73,7 +74,7 @@ static int make_directories(struct run *run, char **error)
 
 static void remove_directories(const struct run *run)
 {
-        static const char *const left[] = {"fltmgr.sock", "fltmgr.lock"};
+        static const char *const left[] = {FM_RUNTIME_SOCKET, FM_RUNTIME_LOCK, FM_MOUNTS_FILE};
         unsigned i;
 
         if (run->mount_point)

@@ -57,6 +57,7 @@ ok "the next start says so or cleans it up ($out)" grep -qE "stale|umount|^$" <<
 "$FLTSIM" umount "$MNT" 2>/dev/null
 ok "umount takes a stale mount away" not is_mounted
 ok "and the mount point can be used again" fs_mount
+ok "umount comes back when the manager has ended" sh -c '"$0" umount "$1" && "$0" mount "$2" "$1"' "$FLTSIM" "$MNT" "$SRC"
 ok "SIGTERM ends it" kill -TERM "$(fs_pid)"
 manager=$(fs_pid)
 [ -z "$manager" ] || tail --pid="$manager" -f /dev/null

@@ -15,6 +15,10 @@ done <"$T/plain.out"
 ok "the script came to its end" grep -q "^end" "$T/mount.out"
 ok "and has seen enough" test "$(wc -l <"$T/plain.out")" -ge 60
 
+mkdir "$SRC/many"
+(cd "$SRC/many" && for i in $(seq 3000); do : >"file-with-some-name-$i"; done)
+is "a large directory is listed whole" "$(ls "$MNT/many" | sort | sha256sum)" "$(ls "$SRC/many" | sort | sha256sum)"
+
 # Locks are shared with those who lock the file behind the mount.
 printf x >"$SRC/lock"
 exec 7<>"$MNT/lock"

@@ -223,7 +223,9 @@ void fm_instance_drain(PFLT_INSTANCE instance)
                 PETHREAD thread;
 
                 link = link->next;
-                if (node->swapped)
+                /* What a borrowed file belongs to may end with the operation, and a file that is being closed can't be
+                 * referenced any more: that one is waited for. */
+                if (node->swapped || node->operation->file_is_borrowed)
                         continue;
                 node->owed = false;
                 g_queue_unlink(&instance->nodes, &node->link);

@@ -43,6 +43,19 @@ void fm_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid,
         struct stat st;
         int r;
 
+        if (valid == 0) {
+                /* chown(-1, -1), which still changes the change time and drops set-user-id bits; it says nothing that
+                 * an IRP could carry. The kernel asks the same before a write by who may not do it himself: there
+                 * the write will drop them. */
+                attr->st_uid = (uid_t)-1;
+                attr->st_gid = (gid_t)-1;
+                fm_request_get_caller(req, &caller);
+                r = fm_backing_setattr(&caller, inode, file, attr, FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID, &st);
+                if (r == -EPERM)
+                        r = fm_backing_getattr(inode, file, &st);
+                reply_attr(req, r, inode, &st);
+                return;
+        }
         if (valid & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
                 wanted |= FM_MAJOR(SET_SECURITY) | FM_MAJOR(SET_INFORMATION);
         else

@@ -212,7 +212,7 @@ static void step_attributes(void)
                 {.tv_sec = exercise_random(&exercise, 1U << 31), .tv_nsec = exercise_random(&exercise, 1000000000)},
         };
         const off_t size = exercise_random(&exercise, 2 * DATA_SIZE);
-        const unsigned what = exercise_random(&exercise, 3);
+        const unsigned what = exercise_random(&exercise, 4);
         struct stat after[2];
         char full[2][PATH_SIZE], path[3 * DEPTH];
         struct both both;
@@ -227,6 +227,13 @@ static void step_attributes(void)
         } else if (what == 1) {
                 SAY("truncate %s %lld", path, (long long)size);
                 BOTH(both, truncate(full[side], size));
+                agree(&both);
+        } else if (what == 2) {
+                /* Nobody new: drops set-user-id bits all the same. */
+                SAY("chmod %s 06711, chown -1 -1", path);
+                BOTH(both, fchmodat(root_fds[side], path, 06711, 0));
+                agree(&both);
+                BOTH(both, fchownat(root_fds[side], path, (uid_t)-1, (gid_t)-1, 0));
                 agree(&both);
         } else {
                 SAY("utimens %s", path);

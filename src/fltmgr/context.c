@@ -23,6 +23,7 @@ struct fm_context {
         FLT_CONTEXT_TYPE type;
         /* Linked iff list != NULL; guarded by filter->contexts_lock and, for the first three, list->lock too. */
         struct fm_context_list *list;
+        _Atomic bool linked; /* the same, for who has no lock */
         void *owner_object; /* PFLT_INSTANCE or PFLT_FILTER */
         struct fm_context *next_in_list;
         struct fm_context *next_in_owner, **link_in_owner;
@@ -93,6 +94,7 @@ static void unlink_locked(struct fm_context *context)
                 place = &(*place)->next_in_list;
         *place = context->next_in_list;
         context->list = NULL;
+        atomic_store(&context->linked, false);
         context->owner_object = NULL;
 
         *context->link_in_owner = context->next_in_owner;
@@ -105,6 +107,7 @@ static void link_locked(struct fm_context *context, struct fm_context_list *list
 {
         context_ref(context);
         context->list = list;
+        atomic_store(&context->linked, true);
         context->owner_object = owner_object;
         context->next_in_list = list->first;
         list->first = context;
@@ -340,8 +343,11 @@ VOID FltReleaseContext(PFLT_CONTEXT Context)
 
         if (!context)
                 return;
-        /* A linked context keeps the link's reference: letting that one go too is the filter's bug. */
-        if (context->list && atomic_load(&context->refs) == 1) {
+        /*
+         * A linked context keeps the link's reference: letting that one go too is the filter's bug. In this order: a last
+         * reference that is the caller's own can't be linked by anybody any more.
+         */
+        if (atomic_load(&context->refs) == 1 && atomic_load(&context->linked)) {
                 fm_violation("context-over-release", "%s: FltReleaseContext without a reference on %p",
                              context->filter->name, Context);
                 return;

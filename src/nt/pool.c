@@ -26,7 +26,7 @@
 #define CACHE_SIZE 16 /* accounts a thread remembers */
 #define LARGEST    (UINT64_C(1) << 40)
 
-#define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread))
+#define NO_SANITIZE __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
 
 struct account {
         const char *filter; /* interned; NULL: the simulator */

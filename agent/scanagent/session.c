@@ -71,7 +71,7 @@ void fm_session_shared_init(struct fm_session_shared *shared, const struct fm_se
                             struct fm_engines *engines)
 {
         shared->options = options;
-        g_mutex_init(&shared->lock);
+        pthread_mutex_init(&shared->lock, NULL);
         shared->engines = engines;
         shared->received = 0;
 }
@@ -79,17 +79,17 @@ void fm_session_shared_init(struct fm_session_shared *shared, const struct fm_se
 void fm_session_shared_deinit(struct fm_session_shared *shared)
 {
         fm_engines_unref(shared->engines);
-        g_mutex_clear(&shared->lock);
+        pthread_mutex_destroy(&shared->lock);
 }
 
 void fm_session_shared_set_engines(struct fm_session_shared *shared, struct fm_engines *engines)
 {
         struct fm_engines *old;
 
-        g_mutex_lock(&shared->lock);
+        pthread_mutex_lock(&shared->lock);
         old = shared->engines;
         shared->engines = engines;
-        g_mutex_unlock(&shared->lock);
+        pthread_mutex_unlock(&shared->lock);
         fm_engines_unref(old);
 }
 
@@ -98,9 +98,9 @@ static void worker_refresh(struct fm_engines_worker **worker, struct fm_session_
 {
         struct fm_engines *engines;
 
-        g_mutex_lock(&shared->lock);
+        pthread_mutex_lock(&shared->lock);
         engines = fm_engines_ref(shared->engines);
-        g_mutex_unlock(&shared->lock);
+        pthread_mutex_unlock(&shared->lock);
         if (*worker == NULL || fm_engines_worker_get(*worker) != engines) {
                 fm_engines_worker_free(*worker);
                 *worker = fm_engines_worker_new(engines);

@@ -11,7 +11,7 @@
 /* What outlives a connection. */
 struct fm_session_shared {
         const struct fm_service_options *options;
-        GMutex lock;
+        pthread_mutex_t lock;
         struct fm_engines *engines; /* lock; replaced on reload */
         gint received;              /* messages, atomically */
 };

@@ -105,7 +105,7 @@ static NTSTATUS OaConnect(_In_ PFLT_PORT ClientPort, _In_opt_ PVOID ServerPortCo
         ObReferenceObject(Connection->Process);
 
         ExAcquireFastMutex(&Globals.ConnectionLock);
-        for (i = 0; i < OA_MAX_CONNECTIONS && !Globals.Unloading; i++) {
+        for (i = 0; i < OA_MAX_CONNECTIONS && !ReadNoFence(&Globals.Unloading); i++) {
                 if (Globals.Connections[i] != NULL)
                         continue;
                 Globals.Connections[i] = Connection;
@@ -212,7 +212,7 @@ BOOLEAN OaIsAgent(_In_opt_ PEPROCESS Process)
         ULONG i;
 
         for (i = 0; i < OA_MAX_CONNECTIONS && Process != NULL; i++) {
-                if (Globals.Agents[i] == Process)
+                if (ReadPointerNoFence((PVOID volatile *)&Globals.Agents[i]) == Process)
                         return TRUE;
         }
         return FALSE;

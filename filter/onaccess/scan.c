@@ -187,7 +187,7 @@ static VOID OaAskAgent(_In_ POA_QUESTION Question, _In_ POA_CONNECTION Connectio
         /* STATUS_TIMEOUT is a success code: only this one means that there is an answer. */
         if (Outcome->Status == STATUS_SUCCESS) {
                 OaReadReply(&Reply, ReplyLength, Outcome);
-                if (Section.Context->Conflict && Outcome->Verdict == OA_VERDICT_CLEAN)
+                if (ReadNoFence(&Section.Context->Conflict) && Outcome->Verdict == OA_VERDICT_CLEAN)
                         Outcome->Verdict = OA_VERDICT_ERROR;
         } else {
                 OaTakeBackHandle(Connection, &Section);
@@ -217,6 +217,12 @@ static BOOLEAN OaWaitForAgent(_In_ POA_QUESTION Question, _Inout_ POA_OUTCOME Ou
         return FALSE;
 }
 
+/* The filter or the instance goes: no scan begins any more. */
+static BOOLEAN OaIsEnding(_In_opt_ POA_INSTANCE_CONTEXT Instance)
+{
+        return ReadNoFence(&Globals.Unloading) || (Instance != NULL && ReadNoFence(&Instance->Detaching));
+}
+
 static VOID OaScanAttached(_In_ POA_QUESTION Question, _In_opt_ POA_INSTANCE_CONTEXT Instance,
                            _Inout_ POA_OUTCOME Outcome)
 {
@@ -225,16 +231,16 @@ static VOID OaScanAttached(_In_ POA_QUESTION Question, _In_opt_ POA_INSTANCE_CON
 
         do {
                 Outcome->Status = STATUS_PORT_DISCONNECTED;
-                if (Globals.Unloading || (Instance != NULL && Instance->Detaching))
+                if (OaIsEnding(Instance))
                         return;
                 Connection = OaAcquireConnection();
                 if (Connection == NULL)
                         return;
                 OaAskAgent(Question, Connection, Outcome);
-                Kicked = Connection->Kicked != FALSE;
+                Kicked = ReadNoFence(&Connection->Kicked) != FALSE;
                 OaReleaseConnection(Connection);
-        } while (Outcome->Status == STATUS_PORT_DISCONNECTED && Kicked && !Globals.Unloading &&
-                 !(Instance != NULL && Instance->Detaching) && OaWaitForAgent(Question, Outcome));
+        } while (Outcome->Status == STATUS_PORT_DISCONNECTED && Kicked && !OaIsEnding(Instance) &&
+                 OaWaitForAgent(Question, Outcome));
 }
 
 VOID OaScan(_In_ POA_QUESTION Question, _Out_ POA_OUTCOME Outcome)

@@ -93,7 +93,7 @@ static BOOLEAN OaIsOldEnough(_In_ const OA_FILE_STATE *State)
 static BOOLEAN OaIsLastAbout(_In_ POA_STREAM_CONTEXT Context, _In_ const OA_FILE_STATE *State)
 {
         return Context->Serial != 0 && !Context->Scanning && Context->LastModifications == OaModifications(Context) &&
-               Context->LastGeneration == ReadNoFence( &Globals.Generation ) && OaIsSameState(&Context->LastState, State);
+               Context->LastGeneration == ReadNoFence(&Globals.Generation) && OaIsSameState(&Context->LastState, State);
 }
 
 /* Call with Lock held. */
@@ -168,7 +168,7 @@ VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Questi
         for (;;) {
                 /* In this order: whatever happens after the first line shows in one of them. */
                 Modifications = OaModifications(Context);
-                Generation = ReadNoFence( &Globals.Generation );
+                Generation = ReadNoFence(&Globals.Generation);
                 Outcome->Status = OaQueryFileState(Question->FltObjects, &Question->State);
                 if (!NT_SUCCESS(Outcome->Status))
                         return;

@@ -3,8 +3,8 @@
 # Builds and passes all tests. The last line counts them.
 #
 #   tests/run.sh              the suite, as built by default
-#   tests/run.sh --thorough   the same with warnings as errors by gcc and clang, then under ASan+UBSan and
-#                             under TSan (what CI runs)
+#   tests/run.sh --thorough   the same with warnings as errors by gcc and clang, then under ASan+UBSan, and
+#                             the threaded parts under TSan (what CI runs)
 set -u
 cd "$(dirname "$0")/.."
 . tests/lib/setup.sh
@@ -64,10 +64,10 @@ if [ -z "$thorough" ]; then
 else
   must setup_build "$build" -Dwerror=true && run "$build"
   must env CC=clang bash -c '. tests/lib/setup.sh; setup_build "$0" -Dwerror=true' "$build-clang"
-  # Faults that some tests make on purpose are reports, too; for TSan, so are the jumps out of their handlers.
+  # Faults that some tests make on purpose are reports, too.
   must setup_build "$build-asan" -Db_sanitize=address,undefined -Db_lundef=false &&
     run_sanitized "$build-asan" --no-suite faults && ASAN_OPTIONS=detect_leaks=0 run "$build-asan" --suite faults
-  must setup_build "$build-tsan" -Db_sanitize=thread -Db_lundef=false && run_sanitized "$build-tsan" --no-suite faults
+  must setup_build "$build-tsan" -Db_sanitize=thread -Db_lundef=false && run_sanitized "$build-tsan" --suite threads
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

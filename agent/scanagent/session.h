@@ -6,6 +6,8 @@
 
 #include <windows.h>
 
+#include <pthread.h>
+
 #include "service.h"
 
 /* What outlives a connection. */

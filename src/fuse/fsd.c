@@ -295,8 +295,6 @@ void fm_fsd_cleanup(struct fm_operation *op)
         }
         if (fsd)
                 fsd->delete_error = -error;
-        set_flags(file, FO_CLEANUP_COMPLETE);
-        fm_file_object(file)->cleaned = true;
         /* A cleanup can't fail: whoever wants to know asks for delete_error. */
         fm_operation_set_result(op, STATUS_SUCCESS, 0);
 }

@@ -14,10 +14,12 @@
 #include "agent.h"
 
 struct thought {
+        struct thought *next;
         MESSAGE message;
         int timer;
 };
 
+static struct thought *thoughts;
 static int loop;
 
 static int watch(int fd, void *data)
@@ -32,17 +34,29 @@ static void think(const MESSAGE *message, DWORD milliseconds)
         struct itimerspec when = { .it_value = { milliseconds / 1000, milliseconds % 1000 * 1000000L } };
         struct thought *thought = malloc(sizeof(*thought));
 
+        thought->next = thoughts;
+        thoughts = thought;
         thought->message = *message;
         thought->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
         timerfd_settime(thought->timer, 0, &when, NULL);
         watch(thought->timer, thought);
 }
 
+static void forget(struct thought *thought)
+{
+        struct thought **link = &thoughts;
+
+        while (*link != thought)
+                link = &(*link)->next;
+        *link = thought->next;
+        close(thought->timer);
+        free(thought);
+}
+
 static void end_thought(struct thought *thought)
 {
         Reply(&thought->message);
-        close(thought->timer);
-        free(thought);
+        forget(thought);
 }
 
 /* All messages that are there. Returns S_OK when there is none any more. */
@@ -90,5 +104,7 @@ int main(int argc, char *argv[])
                 else
                         end_thought(event.data.ptr);
         }
+        while (thoughts)
+                forget(thoughts);
         return Finish(result);
 }

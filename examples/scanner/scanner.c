@@ -14,7 +14,7 @@
 static PFLT_FILTER Filter;
 static PFLT_PORT ServerPort;
 static PFLT_PORT ClientPort; /* of the one agent; FltSendMessage and FltCloseClientPort know how to share it */
-static PEPROCESS Agent;      /* only compared */
+static PEPROCESS volatile Agent; /* only compared */
 
 static NTSTATUS Connect(_In_ PFLT_PORT Port, _In_opt_ PVOID ServerPortCookie,
                         _In_reads_bytes_opt_(SizeOfContext) PVOID ConnectionContext, _In_ ULONG SizeOfContext,
@@ -25,7 +25,7 @@ static NTSTATUS Connect(_In_ PFLT_PORT Port, _In_opt_ PVOID ServerPortCookie,
         UNREFERENCED_PARAMETER(SizeOfContext);
 
         *ConnectionCookie = NULL;
-        Agent = PsGetCurrentProcess();
+        InterlockedExchangePointer((PVOID volatile *)&Agent, PsGetCurrentProcess());
         ClientPort = Port;
         return STATUS_SUCCESS;
 }
@@ -35,7 +35,7 @@ static VOID Disconnect(_In_opt_ PVOID ConnectionCookie)
         UNREFERENCED_PARAMETER(ConnectionCookie);
 
         FltCloseClientPort(Filter, &ClientPort);
-        Agent = NULL;
+        InterlockedExchangePointer((PVOID volatile *)&Agent, NULL);
 }
 
 static BOOLEAN IsAllowed(_In_ PFLT_CALLBACK_DATA Data, _Inout_ PSCANNER_REQUEST Request)
@@ -59,7 +59,7 @@ static FLT_PREOP_CALLBACK_STATUS PreCreate(_Inout_ PFLT_CALLBACK_DATA Data, _In_
         UNREFERENCED_PARAMETER(CompletionContext);
 
         /* The agent would wait for itself. */
-        if (IoThreadToProcess(Data->Thread) == Agent)
+        if (IoThreadToProcess(Data->Thread) == ReadPointerNoFence((PVOID volatile *)&Agent))
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
         /* Who only deletes, renames or queries gets no data. */
         if (!FlagOn(Data->Iopb->Parameters.Create.SecurityContext->DesiredAccess, FILE_READ_DATA | FILE_EXECUTE))

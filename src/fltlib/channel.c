@@ -24,7 +24,7 @@ static int channel_open(struct fm_port_handle *connection)
                 return fd;
         memcpy(join.join.token, connection->token, FM_TOKEN_SIZE);
         r = fm_client_send(fd, &join, -1);
-        if (r == 0)
+        if (r == 0 || r == -EPIPE) /* why it has closed can be read */
                 r = fm_client_welcome(fd);
         if (r == 0)
                 r = fm_client_receive(fd, buffer, sizeof(buffer), 0, &answer);
@@ -75,4 +75,12 @@ void fm_port_handle_put_channel(struct fm_port_handle *connection, int channel, 
         pthread_mutex_unlock(&connection->lock);
         if (!keep)
                 close(channel);
+}
+
+void fm_port_handle_await_end(struct fm_port_handle *connection)
+{
+        int fd = channel_open(connection);
+
+        if (fd >= 0)
+                close(fd);
 }

@@ -4,6 +4,8 @@
 
 #include "wire/runtime.h"
 
+#include <ntstatus.h>
+
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
@@ -54,7 +56,7 @@ int fm_client_open(void)
         if (fd < 0)
                 return fd;
         r = fm_client_send(fd, &hello, -1);
-        if (r < 0) {
+        if (r < 0 && r != -EPIPE) { /* why it has closed can be read */
                 close(fd);
                 return r;
         }
@@ -155,13 +157,13 @@ static int decode(struct msghdr *message, ssize_t length, struct fm_client_frame
                 r = -EPIPE; /* frames are never empty */
         else if (message->msg_flags & MSG_TRUNC)
                 r = -EPROTO;
-        else if (message->msg_flags & MSG_CTRUNC)
-                r = -EMFILE; /* this process has no room for what came along */
-        else
-                r = fm_frame_decode(message->msg_iov->iov_base, (size_t)length, ret->descriptor_count,
+        else /* cut: this process has no room for the descriptors, only for some of them */
+                r = fm_frame_decode(message->msg_iov->iov_base, (size_t)length,
+                                    message->msg_flags & MSG_CTRUNC ? FM_DESCRIPTORS_LOST
+                                                                    : ret->descriptor_count,
                                     &ret->frame);
         if (r == 0 && ret->frame.type == FM_FRAME_GOODBYE)
-                r = -EPIPE;
+                r = ret->frame.goodbye.status == STATUS_INSUFFICIENT_RESOURCES ? -ENOMEM : -EPIPE;
         if (r < 0)
                 fm_client_frame_clear(ret);
         return r;
@@ -177,12 +179,14 @@ int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_cl
                 .msg_control = &control,
                 .msg_controllen = sizeof(control.bytes),
         };
+        unsigned resets = 0;
         ssize_t length;
 
         ret->descriptor_count = 0;
+        /* A reset is told once, and before what the server said at the end. */
         do
                 length = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
-        while (length < 0 && errno == EINTR);
+        while (length < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
         if (length < 0)
                 return errno == ECONNRESET ? -EPIPE : -errno;
         return decode(&message, length, ret);

@@ -26,7 +26,10 @@ int fm_client_welcome(int fd);
 
 /* descriptor: sent along, or -1; stays the caller's. */
 int fm_client_send(int fd, const struct fm_frame *frame, int descriptor);
-/* One frame; -EPIPE: the server has closed; -EAGAIN with flags MSG_DONTWAIT. GOODBYE is -EPIPE too. */
+/*
+ * One frame; -EPIPE: the server has closed; -EAGAIN with flags MSG_DONTWAIT. GOODBYE is -EPIPE too, or
+ * -ENOMEM. Descriptors that this process has no room for are missing, the last ones first.
+ */
 int fm_client_receive(int fd, void *buffer, size_t size, int flags, struct fm_client_frame *ret);
 /*
  * All small frames that are there now, with a system call for many of them; handle() owns each frame's

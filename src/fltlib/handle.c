@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Receiving: who gets which message, and who sleeps where. See the head of connection.h. */
+/* Receiving: who gets which message, and who sleeps where. See the head of handle.h. */
 #include "fltlib/handle.h"
 
 #include "fltlib/client.h"
@@ -67,10 +67,10 @@ void fm_port_handle_accept_given(struct fm_port_handle *connection, struct fm_cl
                         fm_w32_section_revoke(given[i].handle);
                         continue;
                 }
+                /* Without a descriptor there is a handle all the same: what speaks of it must not be lost. */
                 fd = fm_client_take_descriptor(frame);
-                if (fd >= 0)
-                        fm_w32_section_give(given[i].handle, fd, given[i].size, section_closed,
-                                            fm_w32_object_ref(connection));
+                fm_w32_section_give(given[i].handle, fd, given[i].size, section_closed,
+                                    fm_w32_object_ref(connection));
         }
 }
 
@@ -85,6 +85,8 @@ static void complete_locked(struct fm_port_handle *connection, struct fm_receive
                 receive->done = true;
                 return;
         }
+        if (connection->level)
+                g_hash_table_add(connection->untold, receive->overlapped);
         fm_w32_io_complete(&connection->io, receive->overlapped, receive->event, status, bytes);
         g_free(receive);
 }
@@ -186,8 +188,12 @@ static void await_descriptors_locked(struct fm_port_handle *connection, uint64_t
         }
 }
 
-static struct fm_receive *choose_locked(struct fm_port_handle *connection, struct fm_receive *self,
-                                        DWORD size)
+/*
+ * The oldest that is large enough. But a thread that asks for itself does not hand a message to another one, which has
+ * been woken already by the message's doorbell or will be by the next: waking it again takes the server's help, and
+ * made four busy threads ten times slower than one. Those who sleep are woken in the order in which they came.
+ */
+static struct fm_receive *choose_locked(struct fm_port_handle *connection, struct fm_receive *self, DWORD size)
 {
         struct fm_receive *other = NULL;
 
@@ -196,9 +202,8 @@ static struct fm_receive *choose_locked(struct fm_port_handle *connection, struc
 
                 if (receive->size < size)
                         continue;
-                if (receive->overlapped || receive == self)
+                if (!self || receive == self || receive->overlapped)
                         return receive;
-                /* Another thread's, which has to be woken: only if nobody else can have it. */
                 if (!other)
                         other = receive;
         }
@@ -284,6 +289,7 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
 {
         struct fm_receive self = { .buffer = buffer, .size = size, .thread = GetCurrentThreadId() };
         uint8_t room[FRAME_ROOM];
+        unsigned returned = 0;
 
         /* Armed before each look: a message that comes after the look rings. */
         fm_ring_arm(&connection->ring);
@@ -303,11 +309,15 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
 
                 connection->sleepers++;
                 pthread_mutex_unlock(&connection->lock);
+                /* The same doorbell comes back to who is fastest: the other one gets a moment's start. */
+                if (returned > 1)
+                        poll(NULL, 0, 1);
                 r = fm_client_receive(connection->io.fd, room, sizeof(room), 0, &frame);
                 if (r == 0)
                         handle_doorbell(connection, &frame);
                 pthread_mutex_lock(&connection->lock);
-                connection->sleepers--;
+                if (--connection->sleepers == 0)
+                        pthread_cond_broadcast(&connection->awake);
                 if (self.done) {
                         if (connection->unnoticed > 0)
                                 connection->unnoticed--;
@@ -317,7 +327,8 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
                         disconnect_locked(connection);
                 serve_locked(connection, &self);
                 /* This doorbell may have been somebody else's. */
-                if (connection->unnoticed > 0)
+                returned = connection->unnoticed > 0 ? returned + 1 : 0;
+                if (returned)
                         fm_port_handle_poke(connection, FM_POKE_DOORBELL);
         }
         pthread_mutex_unlock(&connection->lock);
@@ -351,10 +362,29 @@ HRESULT fm_port_handle_start_receive(struct fm_port_handle *connection, PFILTER_
                 return E_HANDLE;
         }
         connection->reported = 0;
+        g_hash_table_remove(connection->untold, overlapped);
         g_queue_push_tail(&connection->pending, receive);
         serve_locked(connection, NULL);
         pthread_mutex_unlock(&connection->lock);
         return HRESULT_FROM_WIN32(ERROR_IO_PENDING);
+}
+
+/*
+ * The program is about to hear that there is nothing. Only now are the doorbells read: until then the descriptor
+ * stays readable, and after that, too, if a receive that the program did not ask about has completed.
+ */
+static void quieten_locked(struct fm_port_handle *connection, struct fm_receive *self)
+{
+        int drained;
+
+        if (g_hash_table_size(connection->untold) > 0)
+                return;
+        drained = drain_locked(connection);
+        serve_locked(connection, self);
+        if (drained && !(self && self->done))
+                pass_on_locked(connection);
+        if (g_hash_table_size(connection->untold) > 0)
+                fm_port_handle_poke(connection, FM_POKE_DOORBELL);
 }
 
 NTSTATUS fm_port_handle_try_receive(struct fm_port_handle *connection, PFILTER_MESSAGE_HEADER buffer,
@@ -371,14 +401,8 @@ NTSTATUS fm_port_handle_try_receive(struct fm_port_handle *connection, PFILTER_M
         connection->reported = 0;
         g_queue_push_tail(&connection->pending, &self);
         serve_locked(connection, &self);
-        if (!self.done) {
-                /* Only now are the doorbells read: until then the descriptor stays readable. */
-                int drained = drain_locked(connection);
-
-                serve_locked(connection, &self);
-                if (drained && !self.done)
-                        pass_on_locked(connection);
-        }
+        if (!self.done)
+                quieten_locked(connection, &self);
         if (!self.done)
                 complete_locked(connection, &self, STATUS_NO_MORE_ENTRIES, 0);
         pthread_mutex_unlock(&connection->lock);
@@ -408,13 +432,16 @@ void fm_port_handle_watch(struct fm_port_handle *connection)
         fm_port_handle_poke(connection, FM_POKE_DOORBELL);
 }
 
-static void pump(struct fm_w32_io *io, uint32_t events)
+static bool pump(struct fm_w32_io *io, uint32_t events)
 {
         struct fm_port_handle *connection = (struct fm_port_handle *)io;
         uint64_t newest;
+        guint pending;
+        bool completed;
 
         pthread_mutex_lock(&connection->lock);
         newest = connection->newest;
+        pending = connection->pending.length;
         serve_locked(connection, NULL);
         /* An edge for nothing: there may be any number of doorbells of senders who have left. */
         if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR) ||
@@ -423,6 +450,21 @@ static void pump(struct fm_w32_io *io, uint32_t events)
                         look_locked(connection, NULL);
                         pass_on_locked(connection);
                 }
+        }
+        completed = connection->pending.length < pending;
+        pthread_mutex_unlock(&connection->lock);
+        return completed;
+}
+
+static void ask(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool is_pending)
+{
+        struct fm_port_handle *connection = (struct fm_port_handle *)io;
+
+        pthread_mutex_lock(&connection->lock);
+        g_hash_table_remove(connection->untold, overlapped);
+        if (is_pending && connection->level && !connection->disconnected) {
+                quieten_locked(connection, NULL);
+                g_hash_table_remove(connection->untold, overlapped);
         }
         pthread_mutex_unlock(&connection->lock);
 }
@@ -449,11 +491,30 @@ static unsigned cancel(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool own_o
         return count;
 }
 
-static const struct fm_w32_io_ops io_ops = { .watched = watched, .pump = pump, .cancel = cancel };
+static const struct fm_w32_io_ops io_ops = { .watched = watched, .pump = pump, .ask = ask, .cancel = cancel };
+
+/*
+ * A thread that sleeps in recv() keeps the socket open. Its doorbell may have gone to another process. In a forked
+ * child the threads that are counted are the parent's.
+ */
+static void await_awake_locked(struct fm_port_handle *connection)
+{
+        while (connection->sleepers > 0 && connection->made_by == fm_w32_generation()) {
+                struct timespec until;
+
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_nsec += 100000000;
+                until.tv_sec += until.tv_nsec / 1000000000;
+                until.tv_nsec %= 1000000000;
+                if (pthread_cond_timedwait(&connection->awake, &connection->lock, &until) == ETIMEDOUT)
+                        fm_port_handle_poke(connection, FM_POKE_DOORBELL);
+        }
+}
 
 /*
  * The last handle of this process is gone. Other processes may have inherited the connection, so the socket
- * is not shut down: this process' descriptor of it is replaced by one of a socket that has ended.
+ * is not shut down: this process' descriptor of it is replaced by one of a socket that has ended. If no other process
+ * has it, DisconnectNotify has run when this returns.
  */
 static void connection_close(struct fm_w32_object *object)
 {
@@ -472,12 +533,14 @@ static void connection_close(struct fm_w32_object *object)
         for (guint i = 0; i < connection->channels->len; i++)
                 close(g_array_index(connection->channels, int, i));
         g_array_set_size(connection->channels, 0);
+        await_awake_locked(connection);
         pthread_mutex_unlock(&connection->lock);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
                 dup3(pair[0], connection->io.fd, O_CLOEXEC);
                 close(pair[0]);
                 close(pair[1]);
         }
+        fm_port_handle_await_end(connection);
 }
 
 static void connection_destroy(struct fm_w32_object *object)
@@ -487,6 +550,8 @@ static void connection_destroy(struct fm_w32_object *object)
         close(connection->io.fd);
         fm_ring_unmap(&connection->ring);
         g_array_unref(connection->channels);
+        g_hash_table_unref(connection->untold);
+        pthread_cond_destroy(&connection->awake);
         pthread_mutex_destroy(&connection->serial);
         pthread_mutex_destroy(&connection->lock);
         fm_w32_io_deinit(&connection->io);
@@ -511,7 +576,10 @@ struct fm_port_handle *fm_port_handle_new(int fd, const struct fm_ring *ring, co
         connection->options = options;
         pthread_mutex_init(&connection->serial, NULL);
         pthread_mutex_init(&connection->lock, NULL);
+        pthread_cond_init(&connection->awake, NULL);
+        connection->made_by = fm_w32_generation();
         g_queue_init(&connection->pending);
+        connection->untold = g_hash_table_new(NULL, NULL);
         connection->channels = g_array_new(FALSE, FALSE, sizeof(int));
         connection->channels_of = fm_w32_generation();
         return connection;

@@ -35,16 +35,20 @@ struct fm_port_handle {
         struct fm_ring ring;
         uint8_t token[FM_TOKEN_SIZE];
         DWORD options;
+        unsigned made_by;               /* fm_w32_generation() */
         pthread_mutex_t serial;         /* FLT_PORT_FLAG_SYNC_HANDLE: one operation at a time */
         _Atomic uint32_t given_received; /* entries of DOORBELL frames handled so far, modulo 2^32 */
         pthread_mutex_t lock;           /* guards all below */
         GQueue pending;                 /* struct fm_receive, oldest first */
         uint64_t reported;              /* ticket: see fm_take_fitting() */
         unsigned sleepers;              /* threads in recv(), or on their way */
+        pthread_cond_t awake;           /* there are none of them any more */
         unsigned unnoticed;             /* receives done whose threads sleep on */
         uint64_t newest;                /* highest ticket taken */
         uint64_t drained;               /* the same when doorbells were last read for the sake of edges */
-        bool level;                     /* the program polls the socket itself: only empty rings empty it */
+        bool level;                     /* the program polls the socket itself: read only when it is told of an
+                                           empty ring */
+        GHashTable *untold;             /* with level: LPOVERLAPPED that has completed, and nobody has asked since */
         bool armed;                     /* for good, because somebody watches the socket */
         unsigned armed_of;              /* fm_w32_generation() that armed */
         bool disconnected;
@@ -79,6 +83,8 @@ void fm_port_handle_poke(struct fm_port_handle *connection, uint32_t flags);
  */
 int fm_port_handle_get_channel(struct fm_port_handle *connection);
 void fm_port_handle_put_channel(struct fm_port_handle *connection, int channel, bool keep);
+/* This process has closed the socket: returns when the filter has heard of that, or if other processes have it too. */
+void fm_port_handle_await_end(struct fm_port_handle *connection);
 
 struct fm_client_frame;
 /* Makes the handles that came with a frame; returns how many entries there were. */

@@ -73,10 +73,18 @@ static struct fm_managed *managed_new(const struct fm_w32_type *type, const stru
         return managed;
 }
 
+/* Never NULL, also for an empty one. */
+static const void *entry_data(GBytes *entry, gsize *length)
+{
+        const void *data = g_bytes_get_data(entry, length);
+
+        return data ? data : "";
+}
+
 static HRESULT give_entry(GBytes *entry, void *buffer, DWORD size, LPDWORD bytes_returned)
 {
         gsize length;
-        const void *data = g_bytes_get_data(entry, &length);
+        const void *data = entry_data(entry, &length);
 
         *bytes_returned = (DWORD)length;
         if (size < length || !buffer)
@@ -291,7 +299,7 @@ HRESULT WINAPI FilterAttachAtAltitude(LPCWSTR lpFilterName, LPCWSTR lpVolumeName
                 gsize bytes = 0;
 
                 if (entries->len > 0) {
-                        const void *name = g_bytes_get_data(entries->pdata[0], &bytes);
+                        const void *name = entry_data(entries->pdata[0], &bytes);
 
                         length = MIN(bytes / sizeof(WCHAR), room);
                         memcpy(lpCreatedInstanceName, name, length * sizeof(WCHAR));
@@ -435,7 +443,7 @@ HRESULT WINAPI FilterGetDosName(LPCWSTR lpVolumeName, LPWSTR lpDosName, DWORD dw
                 return hr;
         if (entries->len == 0)
                 return HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND);
-        name = g_bytes_get_data(entries->pdata[0], &length);
+        name = entry_data(entries->pdata[0], &length);
         if (dwDosNameBufferSize < length / sizeof(WCHAR) + 1)
                 return TOO_SMALL;
         memcpy(lpDosName, name, length);

@@ -126,9 +126,9 @@ HRESULT WINAPI FilterConnectCommunicationPort(LPCWSTR lpPortName, DWORD dwOption
         if (fd < 0)
                 return fm_hresult_from_transport(fd);
         r = fm_client_send(fd, &connect, -1);
-        if (r < 0) {
+        if (r < 0 && r != -EPIPE) {
                 close(fd);
-                return fm_hresult_from_transport(r == -EPIPE ? -ENOENT : r);
+                return fm_hresult_from_transport(r);
         }
         return finish_connect(fd, dwOptions, hPort);
 }
@@ -354,8 +354,8 @@ static HRESULT call(struct fm_port_handle *connection, const void *in, uint32_t 
                 fm_port_handle_accept_given(connection, &answer, answer.frame.ret.given,
                                             answer.frame.ret.given_count);
                 fm_client_frame_clear(&answer);
-                if (delivers && answer.frame.ret.flags & FM_CALL_IN_MEMFD) {
-                        copied = map ? MIN(answer.frame.ret.out_length, out_length) : 0;
+                if (delivers && map && answer.frame.ret.flags & FM_CALL_IN_MEMFD) {
+                        copied = MIN(answer.frame.ret.out_length, out_length);
                         from = (uint8_t *)map + request.call.out_offset;
                 } else if (delivers) {
                         copied = MIN(answer.frame.ret.out.length, out_length);

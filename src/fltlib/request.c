@@ -53,7 +53,7 @@ HRESULT fm_request_run(const struct fm_request *request, GPtrArray **ret_entries
 
         while (r == 0 && more && status >= 0) {
                 r = fm_client_send(fd, &frame, -1);
-                if (r == 0 && !greeted)
+                if (!greeted && (r == 0 || r == -EPIPE)) /* why it has closed can be read */
                         r = fm_client_welcome(fd);
                 greeted = true;
                 if (r == 0)

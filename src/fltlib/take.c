@@ -15,7 +15,7 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
 
         for (;;) {
                 uint64_t large = UINT64_MAX, fitting = UINT64_MAX;
-                uint32_t large_index = 0, large_length = 0, fitting_index = 0;
+                uint32_t large_index = 0, large_length = 0, fitting_index = 0, fitting_length = 0;
                 struct fm_ring_slot *slot;
 
                 if (fm_ring_is_dead(ring))
@@ -39,6 +39,7 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
                         } else if (length <= max && word >> 8 < fitting) {
                                 fitting = word >> 8;
                                 fitting_index = i;
+                                fitting_length = length;
                         }
                 }
                 if (large < fitting) {
@@ -54,7 +55,7 @@ int fm_take_fitting(struct fm_ring *ring, uint32_t max, uint64_t reported, struc
                             fitting << 8 | FM_SLOT_TAKING, memory_order_seq_cst, memory_order_seq_cst))
                         continue;
                 *taken = (struct fm_taken){
-                        .length = atomic_load_explicit(&slot->message_length, memory_order_relaxed),
+                        .length = fitting_length, /* it was judged: not read again */
                         .descriptors = atomic_load_explicit(&slot->descriptors, memory_order_relaxed),
                         .index = fitting_index,
                         .ticket = fitting,

@@ -2,13 +2,12 @@
 /* Completion ports: see the head of completion.h. */
 #include "win32/completion.h"
 
+#include "win32/backstop.h"
 #include "win32/dos_error.h"
+#include "win32/thread.h"
 
-#include <errno.h>
 #include <glib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <poll.h>
 
 struct packet {
         ULONG_PTR key;
@@ -19,14 +18,14 @@ struct packet {
 
 struct fm_w32_completion_port {
         struct fm_w32_object object;
-        int epoll_fd;
-        int wake_fd; /* each write wakes one thread: it is in the epoll set, edge-triggered, never read */
         pthread_mutex_t lock; /* guards all below */
+        struct fm_w32_poll_set set; /* associated objects */
         GQueue packets;
         unsigned waiters; /* threads in epoll, or on their way there */
+        bool waking;      /* a wake-up is on its way to one of them */
+        bool watched;     /* one of them looks after the packets within WATCH_MS */
+        unsigned left;    /* packets that were left to the thread that made them */
         bool closed;
-        uint64_t last_id;
-        GHashTable *ios; /* id -> struct fm_w32_io, not referenced: it leaves before it dies */
 };
 
 /*
@@ -35,11 +34,21 @@ struct fm_w32_completion_port {
  */
 static __thread struct fm_w32_completion_port *draining;
 
-static void wake_one(struct fm_w32_completion_port *port)
-{
-        ssize_t ignored = write(port->wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+/*
+ * The port that this thread had its last packet from; for comparison only. A packet that it makes itself, because its
+ * new receive has found a message, is left to it, as Windows does: it is likely to be the first to ask, and a thread
+ * that is woken for nothing costs as much as the message. One of those who sleep watches that it does come.
+ */
+static __thread struct fm_w32_completion_port *served;
 
-        (void)ignored;
+#define WATCH_MS 1
+
+static void wake_one_locked(struct fm_w32_completion_port *port)
+{
+        if (port->waiters == 0 || port->waking)
+                return;
+        port->waking = true;
+        fm_w32_poll_set_wake(&port->set);
 }
 
 static void port_close(struct fm_w32_object *object)
@@ -48,8 +57,7 @@ static void port_close(struct fm_w32_object *object)
 
         pthread_mutex_lock(&port->lock);
         port->closed = true;
-        if (port->waiters > 0)
-                wake_one(port);
+        wake_one_locked(port);
         pthread_mutex_unlock(&port->lock);
 }
 
@@ -58,10 +66,8 @@ static void port_destroy(struct fm_w32_object *object)
         struct fm_w32_completion_port *port = (struct fm_w32_completion_port *)object;
 
         g_queue_clear_full(&port->packets, g_free);
-        g_hash_table_unref(port->ios);
+        fm_w32_poll_set_deinit(&port->set);
         pthread_mutex_destroy(&port->lock);
-        close(port->epoll_fd);
-        close(port->wake_fd);
         g_free(port);
 }
 
@@ -71,26 +77,16 @@ static const struct fm_w32_type port_type = {
 
 static struct fm_w32_completion_port *port_new(void)
 {
-        struct fm_w32_completion_port *port;
-        struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-        int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        struct fm_w32_completion_port *port = g_new0(struct fm_w32_completion_port, 1);
 
-        if (epoll_fd < 0 || wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0) {
-                if (epoll_fd >= 0)
-                        close(epoll_fd);
-                if (wake_fd >= 0)
-                        close(wake_fd);
+        if (!fm_w32_poll_set_init(&port->set, &port->lock)) {
+                g_free(port);
                 SetLastError(ERROR_NO_SYSTEM_RESOURCES);
                 return NULL;
         }
-        port = g_new0(struct fm_w32_completion_port, 1);
         fm_w32_object_init(&port->object, &port_type);
         pthread_mutex_init(&port->lock, NULL);
         g_queue_init(&port->packets);
-        port->epoll_fd = epoll_fd;
-        port->wake_fd = wake_fd;
-        port->ios = g_hash_table_new(g_int64_hash, g_int64_equal);
         return port;
 }
 
@@ -102,8 +98,10 @@ static void post(struct fm_w32_completion_port *port, ULONG_PTR key, LPOVERLAPPE
         *packet = (struct packet){ key, overlapped, status, bytes };
         pthread_mutex_lock(&port->lock);
         g_queue_push_tail(&port->packets, packet);
-        if (port->waiters > 0 && draining != port)
-                wake_one(port);
+        if (port->watched && served == port)
+                port->left++;
+        else if (draining != port)
+                wake_one_locked(port);
         pthread_mutex_unlock(&port->lock);
 }
 
@@ -120,22 +118,20 @@ void fm_w32_io_init(struct fm_w32_io *io, const struct fm_w32_type *type, const 
         fm_w32_object_init(&io->object, type);
         io->ops = ops;
         io->fd = fd;
-        io->source.owner = &io->object;
-        io->source.on_event = pump_event;
+        io->of_port = io->of_pump = (struct fm_w32_poll_source){ .owner = &io->object, .on_event = pump_event };
         pthread_mutex_init(&io->lock, NULL);
 }
 
 void fm_w32_io_unwatch(struct fm_w32_io *io)
 {
-        fm_w32_pump_remove(&io->source, io->fd);
+        fm_w32_pump_remove(&io->of_pump, io->fd);
+        fm_w32_backstop_remove(io);
         pthread_mutex_lock(&io->lock);
         io->closed = true;
-        if (io->id) {
+        if (io->port) {
                 pthread_mutex_lock(&io->port->lock);
-                g_hash_table_remove(io->port->ios, &io->id);
-                epoll_ctl(io->port->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+                fm_w32_poll_set_remove_locked(&io->port->set, &io->of_port, io->fd);
                 pthread_mutex_unlock(&io->port->lock);
-                io->id = 0;
         }
         pthread_mutex_unlock(&io->lock);
 }
@@ -167,7 +163,7 @@ struct fm_w32_io *fm_w32_io_ref_by_handle(HANDLE handle)
 static void watch_for_waiters(struct fm_w32_io *io)
 {
         io->ops->watched(io);
-        fm_w32_pump_add(&io->source, io->fd);
+        fm_w32_pump_add(&io->of_pump, io->fd);
 }
 
 bool fm_w32_io_start(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w32_event **event)
@@ -193,6 +189,7 @@ bool fm_w32_io_start(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm_w3
         pthread_mutex_unlock(&io->lock);
         if (*event || !associated)
                 watch_for_waiters(io);
+        fm_w32_backstop_add(io);
         return true;
 }
 
@@ -225,7 +222,6 @@ void fm_w32_io_complete(struct fm_w32_io *io, LPOVERLAPPED overlapped, struct fm
 
 static bool associate(struct fm_w32_io *io, struct fm_w32_completion_port *port, ULONG_PTR key)
 {
-        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET };
         DWORD error = ERROR_SUCCESS;
 
         io->ops->watched(io);
@@ -235,19 +231,16 @@ static bool associate(struct fm_w32_io *io, struct fm_w32_completion_port *port,
         } else if (io->port) {
                 error = ERROR_INVALID_PARAMETER;
         } else {
+                bool added;
+
                 pthread_mutex_lock(&port->lock);
-                event.data.u64 = io->id = ++port->last_id;
-                g_hash_table_insert(port->ios, &io->id, io);
+                added = fm_w32_poll_set_add_locked(&port->set, &io->of_port, io->fd);
                 pthread_mutex_unlock(&port->lock);
-                if (epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, io->fd, &event) < 0) {
-                        pthread_mutex_lock(&port->lock);
-                        g_hash_table_remove(port->ios, &io->id);
-                        pthread_mutex_unlock(&port->lock);
-                        io->id = 0;
-                        error = ERROR_NO_SYSTEM_RESOURCES;
-                } else {
+                if (added) {
                         io->port = fm_w32_object_ref(port);
                         io->key = key;
+                } else {
+                        error = ERROR_NO_SYSTEM_RESOURCES;
                 }
         }
         pthread_mutex_unlock(&io->lock);
@@ -288,41 +281,40 @@ HANDLE WINAPI CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletio
         return handle;
 }
 
-static void handle_events_locked(struct fm_w32_completion_port *port, const struct epoll_event *events,
-                                 int count)
+/* Sleeps until there are events or, if alertable, APCs of this thread, which do not show in the result. */
+static int wait_for_events(struct fm_w32_completion_port *port, struct epoll_event *events, int count, int timeout,
+                           bool alertable)
 {
-        for (int i = 0; i < count; i++) {
-                struct fm_w32_io *io;
+        struct pollfd both[2] = {
+                { .fd = port->set.epoll_fd, .events = POLLIN },
+                { .fd = alertable ? fm_w32_thread_alert_fd() : -1, .events = POLLIN },
+        };
 
-                if (!events[i].data.u64)
-                        continue;
-                io = g_hash_table_lookup(port->ios, &events[i].data.u64);
-                if (!io)
-                        continue;
-                fm_w32_object_ref(io);
-                pthread_mutex_unlock(&port->lock);
-                draining = port;
-                io->ops->pump(io, events[i].events);
-                draining = NULL;
-                fm_w32_object_unref(io);
-                pthread_mutex_lock(&port->lock);
-        }
+        if (!alertable)
+                return epoll_wait(port->set.epoll_fd, events, count, timeout);
+        return poll(both, 2, timeout) > 0 ? epoll_wait(port->set.epoll_fd, events, count, 0) : 0;
 }
 
-/* Up to count packets, at least one. ERROR_SUCCESS, WAIT_TIMEOUT, ERROR_ABANDONED_WAIT_0. */
+/* Up to count packets, at least one. ERROR_SUCCESS, WAIT_TIMEOUT, ERROR_ABANDONED_WAIT_0, WAIT_IO_COMPLETION. */
 static DWORD dequeue(struct fm_w32_completion_port *port, struct packet *packets, unsigned count,
-                     unsigned *ret_count, DWORD milliseconds)
+                     unsigned *ret_count, DWORD milliseconds, bool alertable)
 {
         uint64_t deadline = fm_w32_deadline(milliseconds);
         DWORD result = ERROR_SUCCESS;
-        bool waited = false;
+        bool waited = false, alerted = false, watch = false;
 
         *ret_count = 0;
         pthread_mutex_lock(&port->lock);
         for (;;) {
                 struct epoll_event events[8];
-                int n;
+                int n, remaining;
+                unsigned left;
+                bool woken;
 
+                if (alerted) {
+                        result = WAIT_IO_COMPLETION;
+                        break;
+                }
                 if (port->packets.length > 0)
                         break;
                 if (port->closed) {
@@ -334,22 +326,42 @@ static DWORD dequeue(struct fm_w32_completion_port *port, struct packet *packets
                         break;
                 }
                 port->waiters++;
+                left = port->left;
+                watch = watch && !port->watched;
+                port->watched |= watch;
                 pthread_mutex_unlock(&port->lock);
-                n = epoll_wait(port->epoll_fd, events, G_N_ELEMENTS(events), fm_w32_remaining(deadline));
+                remaining = fm_w32_remaining(deadline);
+                if (watch && (remaining < 0 || remaining > WATCH_MS))
+                        remaining = WATCH_MS;
+                alerted = alertable && fm_w32_thread_run_apcs();
+                n = alerted ? 0 : wait_for_events(port, events, G_N_ELEMENTS(events), remaining, alertable);
                 pthread_mutex_lock(&port->lock);
                 port->waiters--;
-                handle_events_locked(port, events, n);
+                if (watch)
+                        port->watched = false;
+                /* Who was woken for nothing watches, as long as there is something to be watched. */
+                watch = n > 0 || port->left != left;
                 waited = true;
+                if (n <= 0)
+                        continue;
+                pthread_mutex_unlock(&port->lock);
+                draining = port;
+                woken = fm_w32_poll_set_handle(&port->set, events, n);
+                draining = NULL;
+                pthread_mutex_lock(&port->lock);
+                if (woken)
+                        port->waking = false;
         }
-        while (*ret_count < count && port->packets.length > 0) {
+        while (!result && *ret_count < count && port->packets.length > 0) {
                 struct packet *packet = g_queue_pop_head(&port->packets);
 
                 packets[(*ret_count)++] = *packet;
                 g_free(packet);
+                served = port;
         }
         /* Wake-ups can merge into one: who leaves hands over what remains. */
-        if ((port->packets.length > 0 || port->closed) && port->waiters > 0)
-                wake_one(port);
+        if (port->packets.length > 0 || port->closed)
+                wake_one_locked(port);
         pthread_mutex_unlock(&port->lock);
         return result;
 }
@@ -370,7 +382,7 @@ BOOL WINAPI GetQueuedCompletionStatus(HANDLE CompletionPort, LPDWORD lpNumberOfB
         *lpOverlapped = NULL;
         if (!port)
                 return FALSE;
-        error = dequeue(port, &packet, 1, &count, dwMilliseconds);
+        error = dequeue(port, &packet, 1, &count, dwMilliseconds, false);
         fm_w32_object_unref(port);
         if (error) {
                 SetLastError(error);
@@ -406,7 +418,7 @@ BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE CompletionPort, LPOVERLAPPED_ENTR
                 return FALSE;
         ulCount = MIN(ulCount, 1024);
         packets = g_new(struct packet, ulCount);
-        error = dequeue(port, packets, ulCount, &count, dwMilliseconds);
+        error = dequeue(port, packets, ulCount, &count, dwMilliseconds, fAlertable);
         fm_w32_object_unref(port);
         for (unsigned i = 0; i < count; i++)
                 lpCompletionPortEntries[i] = (OVERLAPPED_ENTRY){
@@ -445,8 +457,9 @@ BOOL fm_overlapped_has_completed(LPOVERLAPPED lpOverlapped)
         return !is_pending(lpOverlapped);
 }
 
-/* Pending and no time to wait: ERROR_IO_INCOMPLETE; time over: WAIT_TIMEOUT. */
-static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD bytes, DWORD milliseconds)
+/* Pending and no time to wait: ERROR_IO_INCOMPLETE; time over: WAIT_TIMEOUT; APCs have run: WAIT_IO_COMPLETION. */
+static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD bytes, DWORD milliseconds,
+                              bool alertable)
 {
         HANDLE event = (HANDLE)((ULONG_PTR)overlapped->hEvent & ~(ULONG_PTR)1);
         struct fm_w32_io *io = fm_w32_io_ref_by_handle(handle);
@@ -460,6 +473,8 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
                 watch_for_waiters(io);
                 io->ops->pump(io, 0);
         }
+        if (!milliseconds && is_pending(overlapped))
+                io->ops->ask(io, overlapped, true);
         if (is_pending(overlapped)) {
                 object =
                         event ? fm_w32_handle_ref(event, &fm_w32_event_type) : fm_w32_object_ref(&io->object);
@@ -469,7 +484,7 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
                 }
         }
         while (is_pending(overlapped)) {
-                DWORD result = milliseconds ? fm_w32_wait(&object, 1, false, deadline) : WAIT_TIMEOUT;
+                DWORD result = milliseconds ? fm_w32_wait(&object, 1, false, deadline, alertable) : WAIT_TIMEOUT;
 
                 fm_w32_wait_lock();
                 if (result == WAIT_OBJECT_0 && !event && is_pending(overlapped)) {
@@ -482,11 +497,11 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
                 if (is_pending(overlapped)) {
                         fm_w32_object_unref(object);
                         fm_w32_object_unref(io);
-                        SetLastError(milliseconds && result == WAIT_TIMEOUT ? WAIT_TIMEOUT
-                                                                            : ERROR_IO_INCOMPLETE);
+                        SetLastError(milliseconds && result != WAIT_OBJECT_0 ? result : ERROR_IO_INCOMPLETE);
                         return FALSE;
                 }
         }
+        io->ops->ask(io, overlapped, false);
         fm_w32_object_unref(object);
         fm_w32_object_unref(io);
         status = (NTSTATUS)overlapped->Internal;
@@ -500,13 +515,13 @@ static BOOL overlapped_result(HANDLE handle, LPOVERLAPPED overlapped, LPDWORD by
 BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred,
                                 BOOL bWait)
 {
-        return overlapped_result(hFile, lpOverlapped, lpNumberOfBytesTransferred, bWait ? INFINITE : 0);
+        return overlapped_result(hFile, lpOverlapped, lpNumberOfBytesTransferred, bWait ? INFINITE : 0, false);
 }
 
 BOOL WINAPI GetOverlappedResultEx(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNumberOfBytesTransferred,
                                   DWORD dwMilliseconds, BOOL bAlertable)
 {
-        return overlapped_result(hFile, lpOverlapped, lpNumberOfBytesTransferred, dwMilliseconds);
+        return overlapped_result(hFile, lpOverlapped, lpNumberOfBytesTransferred, dwMilliseconds, bAlertable);
 }
 
 static BOOL cancel(HANDLE handle, LPOVERLAPPED overlapped, bool own_only, bool must_find)

@@ -20,20 +20,26 @@ struct fm_w32_io {
         struct fm_w32_object object;
         const struct fm_w32_io_ops *ops;
         int fd;                               /* whose events, edge-triggered, mean "look for completions" */
-        pthread_mutex_t lock;                 /* guards port, key, id, closed; leaf but for the port's lock */
+        pthread_mutex_t lock;                 /* guards port, key, closed; leaf but for the port's lock */
         struct fm_w32_completion_port *port;  /* referenced; set once */
         ULONG_PTR key;
-        uint64_t id;                          /* within the port */
         bool closed;                          /* not watched any more, for good */
-        struct fm_w32_pump_source source;
+        struct fm_w32_poll_source of_port;
+        struct fm_w32_poll_source of_pump;
+        struct fm_w32_poll_source of_backstop;
         bool signalled;                       /* wait lock: last operation without an event has completed */
 };
 
 struct fm_w32_io_ops {
         /* Events of fd are going to be watched from now on; may be called more than once. */
         void (*watched)(struct fm_w32_io *io);
-        /* Completes what can be completed. events: of epoll, or 0 to just look. */
-        void (*pump)(struct fm_w32_io *io, uint32_t events);
+        /* Completes what can be completed. events: of epoll, or 0 to just look. Whether there was anything. */
+        bool (*pump)(struct fm_w32_io *io, uint32_t events);
+        /*
+         * Somebody asks, without waiting, whether that operation is done. is_pending: it was not, up to now; by the
+         * return it may be.
+         */
+        void (*ask)(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool is_pending);
         /* Cancels that operation (NULL: all), of the calling thread only or of any. How many. */
         unsigned (*cancel)(struct fm_w32_io *io, LPOVERLAPPED overlapped, bool own_only);
 };

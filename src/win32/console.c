@@ -10,14 +10,15 @@
 #include <signal.h>
 #include <unistd.h>
 
-static const struct {
+static struct {
         int signal;
         DWORD event;
+        struct sigaction before; /* what the signal did without us */
 } events[] = {
-        { SIGINT, CTRL_C_EVENT },
-        { SIGQUIT, CTRL_BREAK_EVENT },
-        { SIGHUP, CTRL_CLOSE_EVENT },
-        { SIGTERM, CTRL_SHUTDOWN_EVENT },
+        { .signal = SIGINT, .event = CTRL_C_EVENT },
+        { .signal = SIGQUIT, .event = CTRL_BREAK_EVENT },
+        { .signal = SIGHUP, .event = CTRL_CLOSE_EVENT },
+        { .signal = SIGTERM, .event = CTRL_SHUTDOWN_EVENT },
 };
 
 static struct {
@@ -62,9 +63,10 @@ static void *handle_signals(void *unused)
                 ignored = console.ignore_interrupts && number == SIGINT;
                 pthread_mutex_unlock(&console.lock);
                 for (size_t i = 0; i < G_N_ELEMENTS(events); i++) {
-                        if (ignored || events[i].signal != number || is_handled(events[i].event))
+                        if (ignored || events[i].signal != number || is_handled(events[i].event) ||
+                            events[i].before.sa_handler == SIG_IGN)
                                 continue;
-                        signal(number, SIG_DFL);
+                        sigaction(number, &events[i].before, NULL);
                         kill(getpid(), number);
                 }
         }
@@ -82,17 +84,21 @@ static bool start_locked(void)
                 return true;
         if (pipe2(signal_pipe, O_CLOEXEC) < 0)
                 return false;
-        console.handlers = g_array_new(FALSE, FALSE, sizeof(PHANDLER_ROUTINE));
+        if (!console.handlers)
+                console.handlers = g_array_new(FALSE, FALSE, sizeof(PHANDLER_ROUTINE));
         /* Signals must interrupt the program's threads, not this one. */
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, &old);
         error = pthread_create(&thread, NULL, handle_signals, NULL);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (error)
+        if (error) {
+                close(signal_pipe[0]);
+                close(signal_pipe[1]);
                 return false;
+        }
         pthread_detach(thread);
         for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
-                sigaction(events[i].signal, &action, NULL);
+                sigaction(events[i].signal, &action, &events[i].before);
         console.running = true;
         return true;
 }

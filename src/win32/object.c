@@ -14,7 +14,7 @@ static struct {
         GPtrArray *slots;     /* index -> object; handle = 4 * (index + 1) */
         GQueue free;          /* indexes + 1 */
         GHashTable *given;    /* value -> object */
-        unsigned forks;
+        _Atomic unsigned forks; /* only a child changes it, when it has one thread */
 } table = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void fm_w32_object_init(struct fm_w32_object *object, const struct fm_w32_type *type)
@@ -63,22 +63,19 @@ static void table_init(void)
         pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
 static void table_lock(void)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-        pthread_once(&once, table_init);
+        pthread_once(&table_once, table_init);
         pthread_mutex_lock(&table.lock);
 }
 
+/* Without the lock: it is asked for under others that a fork takes, too. */
 unsigned fm_w32_generation(void)
 {
-        unsigned forks;
-
-        table_lock();
-        forks = table.forks;
-        pthread_mutex_unlock(&table.lock);
-        return forks;
+        pthread_once(&table_once, table_init);
+        return atomic_load_explicit(&table.forks, memory_order_relaxed);
 }
 
 static struct fm_w32_object *lookup_locked(HANDLE handle)

@@ -45,7 +45,8 @@ static void section_destroy(struct fm_w32_object *object)
 {
         struct section *section = (struct section *)object;
 
-        close(section->fd);
+        if (section->fd >= 0)
+                close(section->fd);
         g_free(section);
 }
 
@@ -82,6 +83,14 @@ void fm_w32_section_revoke(uint64_t handle)
         fm_w32_object_unref(section);
 }
 
+/* FILE_MAP_COPY counts only if nothing else is asked for: it is a bit of FILE_MAP_ALL_ACCESS, too. */
+static DWORD protection_of(DWORD access)
+{
+        if (access == FILE_MAP_COPY)
+                return PAGE_WRITECOPY;
+        return access & FILE_MAP_READ ? PAGE_READONLY : PAGE_NOACCESS;
+}
+
 /* Sections of filters are read-only: a view for writing is ERROR_ACCESS_DENIED. 0 bytes: up to the end. */
 LPVOID WINAPI MapViewOfFile(HANDLE hFileMappingObject, DWORD dwDesiredAccess, DWORD dwFileOffsetHigh,
                             DWORD dwFileOffsetLow, SIZE_T dwNumberOfBytesToMap)
@@ -96,20 +105,25 @@ LPVOID WINAPI MapViewOfFile(HANDLE hFileMappingObject, DWORD dwDesiredAccess, DW
                 return NULL;
         if (offset % 0x10000)
                 error = ERROR_MAPPED_ALIGNMENT;
-        else if (dwDesiredAccess & (FILE_MAP_WRITE | FILE_MAP_EXECUTE) && !(dwDesiredAccess & FILE_MAP_COPY))
+        else if (dwDesiredAccess & (FILE_MAP_WRITE | FILE_MAP_EXECUTE))
                 error = ERROR_ACCESS_DENIED;
         else if (offset >= section->size || dwNumberOfBytesToMap > section->size - offset)
                 error = section->size == 0 ? ERROR_FILE_INVALID : ERROR_ACCESS_DENIED;
+        if (!error && section->fd < 0)
+                error = ERROR_NO_SYSTEM_RESOURCES;
         if (!error) {
                 size_t length = dwNumberOfBytesToMap ? dwNumberOfBytesToMap : section->size - offset;
-                int protection = PROT_READ | (dwDesiredAccess & FILE_MAP_COPY ? PROT_WRITE : 0);
+                int protection;
 
+                view.protect = protection_of(dwDesiredAccess);
+                protection = view.protect == PAGE_WRITECOPY  ? PROT_READ | PROT_WRITE
+                             : view.protect == PAGE_READONLY ? PROT_READ
+                                                             : PROT_NONE;
                 address = mmap(NULL, length, protection, MAP_PRIVATE, section->fd, (off_t)offset);
                 if (address == MAP_FAILED)
                         error = errno == ENOMEM ? ERROR_NOT_ENOUGH_MEMORY : ERROR_ACCESS_DENIED;
                 view.start = (uintptr_t)address;
                 view.length = (length + 4095) & ~(size_t)4095;
-                view.protect = dwDesiredAccess & FILE_MAP_COPY ? PAGE_WRITECOPY : PAGE_READONLY;
         }
         fm_w32_object_unref(section);
         if (error) {

@@ -5,7 +5,8 @@
 #include "win32/object.h"
 
 /*
- * Makes the handle that the filter knows. fd (>= 0) is taken over in any case; size: bytes to map.
+ * Makes the handle that the filter knows. fd is taken over in any case; -1: there was no room for it, so the handle
+ * can be closed, but no view be made of it (ERROR_NO_SYSTEM_RESOURCES). size: bytes to map.
  * on_close(context) runs once when the section has no handle here any more; revoked: because the filter has
  * closed it. It may be NULL, and runs at once when the handle is taken already (which returns false).
  */

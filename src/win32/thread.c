@@ -12,6 +12,8 @@
 #include <glib.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct thread {
         struct fm_w32_object object;
@@ -20,7 +22,14 @@ struct thread {
         _Atomic uint32_t id;        /* 0 until the thread runs; futex */
         _Atomic uint32_t suspended; /* 1: not resumed yet; futex */
         bool finished;              /* wait lock */
+        GQueue apcs;                /* struct apc; wait lock */
+        int alert_fd;               /* -1: nobody has asked for it; wait lock */
         DWORD exit_code;            /* written by the thread before finished */
+};
+
+struct apc {
+        PAPCFUNC function;
+        ULONG_PTR data;
 };
 
 static pthread_key_t self_key;
@@ -33,7 +42,12 @@ static bool thread_ready(struct fm_w32_object *object, pthread_t waiter)
 
 static void thread_destroy(struct fm_w32_object *object)
 {
-        g_free(object);
+        struct thread *thread = (struct thread *)object;
+
+        g_queue_clear_full(&thread->apcs, g_free);
+        if (thread->alert_fd >= 0)
+                close(thread->alert_fd);
+        g_free(thread);
 }
 
 static const struct fm_w32_type thread_type = {
@@ -66,6 +80,8 @@ static struct thread *thread_new(void)
         pthread_once(&self_once, make_key);
         fm_w32_object_init(&thread->object, &thread_type);
         thread->exit_code = STILL_ACTIVE;
+        g_queue_init(&thread->apcs);
+        thread->alert_fd = -1;
         return thread;
 }
 
@@ -83,6 +99,75 @@ struct fm_w32_object *fm_w32_thread_self(void)
         return &thread->object;
 }
 
+bool fm_w32_thread_has_apcs_locked(struct fm_w32_object *thread)
+{
+        return ((struct thread *)thread)->apcs.length > 0;
+}
+
+bool fm_w32_thread_run_apcs(void)
+{
+        struct thread *thread = (struct thread *)fm_w32_thread_self();
+        struct apc *apc;
+        bool any = false;
+
+        for (;;) {
+                fm_w32_wait_lock();
+                apc = g_queue_pop_head(&thread->apcs);
+                if (!apc && any && thread->alert_fd >= 0)
+                        (void)!read(thread->alert_fd, &(uint64_t){ 0 }, sizeof(uint64_t));
+                fm_w32_wait_unlock();
+                if (!apc)
+                        return any;
+                any = true;
+                apc->function(apc->data);
+                g_free(apc);
+        }
+}
+
+int fm_w32_thread_alert_fd(void)
+{
+        struct thread *thread = (struct thread *)fm_w32_thread_self();
+        int fd;
+
+        fm_w32_wait_lock();
+        if (thread->alert_fd < 0)
+                thread->alert_fd = eventfd(thread->apcs.length > 0, EFD_CLOEXEC | EFD_NONBLOCK);
+        fd = thread->alert_fd;
+        fm_w32_wait_unlock();
+        return fd;
+}
+
+/*
+ * The function runs on that thread when it waits alertably, or before anything else if it has not started yet. A
+ * thread that has ended takes none: ERROR_GEN_FAILURE.
+ */
+DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData)
+{
+        struct thread *thread = fm_w32_handle_ref(hThread, &thread_type);
+        struct apc *apc;
+        bool queued;
+
+        if (!thread)
+                return 0;
+        apc = g_new(struct apc, 1);
+        *apc = (struct apc){ pfnAPC, dwData };
+        fm_w32_wait_lock();
+        queued = !thread->finished;
+        if (queued) {
+                g_queue_push_tail(&thread->apcs, apc);
+                fm_w32_wait_alert_locked(&thread->object);
+                if (thread->alert_fd >= 0)
+                        (void)!write(thread->alert_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+        }
+        fm_w32_wait_unlock();
+        fm_w32_object_unref(thread);
+        if (!queued) {
+                g_free(apc);
+                SetLastError(ERROR_GEN_FAILURE);
+        }
+        return queued;
+}
+
 static void *thread_main(void *pointer)
 {
         struct thread *thread = pointer; /* with a reference, which the key now holds */
@@ -93,6 +178,7 @@ static void *thread_main(void *pointer)
         fm_futex_wake(&thread->id, INT_MAX);
         while (atomic_load(&thread->suspended))
                 fm_futex_wait(&thread->suspended, 1, UINT64_MAX);
+        fm_w32_thread_run_apcs();
         code = thread->start(thread->parameter);
         thread->exit_code = code;
         return NULL;

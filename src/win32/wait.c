@@ -3,14 +3,11 @@
 #include "win32/wait.h"
 
 #include "win32/futex.h"
+#include "win32/thread.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <sched.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 struct fm_w32_wait_block {
         struct wait *wait;
@@ -27,6 +24,7 @@ struct wait {
         bool all;
         bool done;
         DWORD result;
+        struct fm_w32_object *alertable; /* the thread, if its APCs end the wait */
         struct wait *next, *prev; /* of all waits that sleep */
 };
 
@@ -35,12 +33,7 @@ static pthread_mutex_t wait_mutex = PTHREAD_MUTEX_INITIALIZER;
 /* Guarded by the wait lock. */
 static struct wait *all_waits;
 static struct wait *pumper;
-static struct {
-        int epoll_fd;
-        int wake_fd;
-        uint64_t last_id;
-        GHashTable *sources; /* id -> struct fm_w32_pump_source */
-} pump = { .epoll_fd = -1, .wake_fd = -1 };
+static struct fm_w32_poll_set pump = { .epoll_fd = -1, .wake_fd = -1 };
 
 uint64_t fm_w32_now(void)
 {
@@ -76,18 +69,7 @@ static void after_fork_in_child(void)
         all_waits = NULL;
         pumper = NULL;
         /* Events of a shared epoll set would be lost to one side. */
-        if (pump.epoll_fd >= 0) {
-                GHashTableIter iter;
-                gpointer source;
-
-                g_hash_table_iter_init(&iter, pump.sources);
-                while (g_hash_table_iter_next(&iter, NULL, &source))
-                        ((struct fm_w32_pump_source *)source)->id = 0;
-                g_clear_pointer(&pump.sources, g_hash_table_unref);
-                close(pump.epoll_fd);
-                close(pump.wake_fd);
-                pump.epoll_fd = pump.wake_fd = -1;
-        }
+        fm_w32_poll_set_forget_locked(&pump);
         pthread_mutex_unlock(&wait_mutex);
 }
 
@@ -112,9 +94,7 @@ void fm_w32_wait_unlock(void)
 static void wake_locked(struct wait *wait)
 {
         if (wait == pumper) {
-                ssize_t ignored = write(pump.wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
-
-                (void)ignored; /* full means that it is awake already */
+                fm_w32_poll_set_wake(&pump);
         } else {
                 atomic_store_explicit(&wait->word, 1, memory_order_release);
                 fm_futex_wake(&wait->word, 1);
@@ -219,30 +199,14 @@ void fm_w32_wait_wake_locked(struct fm_w32_object *object)
         }
 }
 
-static void handle_events(const struct epoll_event *events, int count)
+void fm_w32_wait_alert_locked(struct fm_w32_object *thread)
 {
-        for (int i = 0; i < count; i++) {
-                struct fm_w32_pump_source *source;
-                struct fm_w32_object *owner = NULL;
-                void (*on_event)(struct fm_w32_object *, uint32_t) = NULL;
-
-                if (!events[i].data.u64) {
-                        uint64_t value;
-                        ssize_t ignored = read(pump.wake_fd, &value, sizeof(value));
-
-                        (void)ignored; /* only to make it unreadable */
+        for (struct wait *wait = all_waits; wait; wait = wait->next) {
+                if (wait->alertable != thread || wait->done)
                         continue;
-                }
-                fm_w32_wait_lock();
-                source = g_hash_table_lookup(pump.sources, &events[i].data.u64);
-                if (source) {
-                        owner = fm_w32_object_ref(source->owner);
-                        on_event = source->on_event;
-                }
-                fm_w32_wait_unlock();
-                if (owner)
-                        on_event(owner, events[i].events);
-                fm_w32_object_unref(owner);
+                wait->result = WAIT_IO_COMPLETION;
+                wait->done = true;
+                wake_locked(wait);
         }
 }
 
@@ -263,75 +227,38 @@ void fm_w32_pump_poll(void)
         if (!needed)
                 return;
         n = epoll_wait(pump.epoll_fd, events, G_N_ELEMENTS(events), 0);
-        handle_events(events, n);
-        for (int i = 0; i < n; i++) {
-                if (events[i].data.u64)
-                        continue;
-                /* That wake-up was for the pumper: give it back. */
-                fm_w32_wait_lock();
-                if (pumper)
-                        wake_locked(pumper);
-                fm_w32_wait_unlock();
-        }
+        if (!fm_w32_poll_set_handle(&pump, events, n))
+                return;
+        /* That wake-up was for the pumper: give it back. */
+        fm_w32_wait_lock();
+        if (pumper)
+                wake_locked(pumper);
+        fm_w32_wait_unlock();
 }
 
-static bool pump_init_locked(void)
+bool fm_w32_pump_add(struct fm_w32_poll_source *source, int fd)
 {
-        struct epoll_event event = { .events = EPOLLIN };
-
-        if (pump.epoll_fd >= 0)
-                return true;
-        pump.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (pump.epoll_fd < 0)
-                return false;
-        pump.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (pump.wake_fd < 0 || epoll_ctl(pump.epoll_fd, EPOLL_CTL_ADD, pump.wake_fd, &event) < 0) {
-                if (pump.wake_fd >= 0)
-                        close(pump.wake_fd);
-                close(pump.epoll_fd);
-                pump.epoll_fd = pump.wake_fd = -1;
-                return false;
-        }
-        pump.sources = g_hash_table_new(g_int64_hash, g_int64_equal);
-        return true;
-}
-
-bool fm_w32_pump_add(struct fm_w32_pump_source *source, int fd)
-{
-        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET };
-        bool added;
+        bool added = false, new;
 
         fm_w32_wait_lock();
-        added = source->id != 0;
-        if (!added && !source->removed && pump_init_locked()) {
-                event.data.u64 = source->id = ++pump.last_id;
-                g_hash_table_insert(pump.sources, &source->id, source);
-                added = epoll_ctl(pump.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-                if (!added) {
-                        g_hash_table_remove(pump.sources, &source->id);
-                        source->id = 0;
-                } else if (!pumper && all_waits) {
-                        /* Those who sleep have nobody to pump for them yet. */
-                        wake_locked(all_waits);
-                }
-        }
+        new = source->id == 0;
+        if (pump.epoll_fd >= 0 || fm_w32_poll_set_init(&pump, &wait_mutex))
+                added = fm_w32_poll_set_add_locked(&pump, source, fd);
+        /* Those who sleep have nobody to pump for them yet. */
+        if (added && new && !pumper && all_waits)
+                wake_locked(all_waits);
         fm_w32_wait_unlock();
         return added;
 }
 
-void fm_w32_pump_remove(struct fm_w32_pump_source *source, int fd)
+void fm_w32_pump_remove(struct fm_w32_poll_source *source, int fd)
 {
         fm_w32_wait_lock();
-        source->removed = true;
-        if (source->id) {
-                g_hash_table_remove(pump.sources, &source->id);
-                epoll_ctl(pump.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-                source->id = 0;
-        }
+        fm_w32_poll_set_remove_locked(&pump, source, fd);
         fm_w32_wait_unlock();
 }
 
-DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint64_t deadline)
+DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint64_t deadline, bool alertable)
 {
         struct fm_w32_wait_block blocks[MAXIMUM_WAIT_OBJECTS];
         struct wait wait = {
@@ -341,6 +268,7 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
                 .count = count,
                 .all = all,
                 .result = WAIT_TIMEOUT,
+                .alertable = alertable ? fm_w32_thread_self() : NULL,
         };
 
         g_assert(count <= MAXIMUM_WAIT_OBJECTS);
@@ -348,6 +276,12 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
         if (count && satisfy_locked(&wait)) {
                 fm_w32_wait_unlock();
                 return wait.result;
+        }
+        if (alertable) {
+                fm_w32_wait_unlock();
+                if (fm_w32_thread_run_apcs())
+                        return WAIT_IO_COMPLETION;
+                fm_w32_wait_lock();
         }
         if (fm_w32_remaining(deadline) == 0) {
                 fm_w32_wait_unlock();
@@ -359,6 +293,9 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
                 return wait.result;
         }
         enqueue_locked(&wait);
+        /* What has changed since the first look, while the lock was not held. */
+        if (alertable && (!count || !satisfy_locked(&wait)) && fm_w32_thread_has_apcs_locked(wait.alertable))
+                fm_w32_wait_alert_locked(wait.alertable);
         while (!wait.done) {
                 int remaining = fm_w32_remaining(deadline);
 
@@ -371,7 +308,7 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
                         pumper = &wait;
                         fm_w32_wait_unlock();
                         n = epoll_wait(pump.epoll_fd, events, G_N_ELEMENTS(events), remaining);
-                        handle_events(events, n);
+                        fm_w32_poll_set_handle(&pump, events, n);
                         fm_w32_wait_lock();
                         pumper = NULL;
                         continue;
@@ -385,10 +322,12 @@ DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint
         if (!pumper && all_waits && pump_is_needed_locked())
                 wake_locked(all_waits);
         fm_w32_wait_unlock();
+        if (wait.result == WAIT_IO_COMPLETION)
+                fm_w32_thread_run_apcs();
         return wait.result;
 }
 
-static DWORD wait_for_handles(DWORD count, const HANDLE *handles, bool all, DWORD milliseconds)
+static DWORD wait_for_handles(DWORD count, const HANDLE *handles, bool all, DWORD milliseconds, bool alertable)
 {
         struct fm_w32_object *objects[MAXIMUM_WAIT_OBJECTS];
         DWORD result = WAIT_FAILED;
@@ -415,7 +354,7 @@ static DWORD wait_for_handles(DWORD count, const HANDLE *handles, bool all, DWOR
                         }
                 }
         }
-        result = fm_w32_wait(objects, n, all, fm_w32_deadline(milliseconds));
+        result = fm_w32_wait(objects, n, all, fm_w32_deadline(milliseconds), alertable);
 out:
         while (n > 0)
                 fm_w32_object_unref(objects[--n]);
@@ -424,41 +363,39 @@ out:
 
 DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds)
 {
-        return wait_for_handles(1, &hHandle, false, dwMilliseconds);
+        return wait_for_handles(1, &hHandle, false, dwMilliseconds, false);
 }
 
 DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds, BOOL bAlertable)
 {
-        return wait_for_handles(1, &hHandle, false, dwMilliseconds);
+        return wait_for_handles(1, &hHandle, false, dwMilliseconds, bAlertable);
 }
 
 /* bWaitAll: all at one moment, and nothing is taken before that. */
 DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
                                     DWORD dwMilliseconds)
 {
-        return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds);
+        return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds, false);
 }
 
 DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
                                       DWORD dwMilliseconds, BOOL bAlertable)
 {
-        return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds);
-}
-
-VOID WINAPI Sleep(DWORD dwMilliseconds)
-{
-        if (dwMilliseconds == 0) {
-                fm_w32_pump_poll();
-                sched_yield();
-                return;
-        }
-        fm_w32_wait(NULL, 0, false, fm_w32_deadline(dwMilliseconds));
+        return wait_for_handles(nCount, lpHandles, bWaitAll, dwMilliseconds, bAlertable);
 }
 
 DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable)
 {
-        Sleep(dwMilliseconds);
-        return 0;
+        DWORD result = fm_w32_wait(NULL, 0, false, fm_w32_deadline(dwMilliseconds), bAlertable);
+
+        if (dwMilliseconds == 0)
+                sched_yield();
+        return result == WAIT_IO_COMPLETION ? result : 0;
+}
+
+VOID WINAPI Sleep(DWORD dwMilliseconds)
+{
+        SleepEx(dwMilliseconds, FALSE);
 }
 
 BOOL WINAPI SwitchToThread(VOID)

@@ -6,13 +6,13 @@
  * leaf lock, held for a few instructions. Who signals an object satisfies the waits itself (and so takes the
  * signal of an auto-reset event on the waiter's behalf): waits are served in the order they began.
  *
- * There is no helper thread that would bring in messages for overlapped receives. Threads that wait do it:
- * one of them, the pumper, sleeps in epoll over the sources, the others on a futex each, and when the
- * pumper's wait is over another one takes its place.
+ * Messages for overlapped receives are brought in by the threads that wait: one of them, the pumper, sleeps in
+ * epoll over the sources, the others on a futex each, and when the pumper's wait is over another one takes its
+ * place. Only when nobody waits does it fall to a thread of the library's own, see backstop.h.
  */
 #pragma once
 
-#include "win32/object.h"
+#include "win32/poll.h"
 
 #define FM_W32_FOREVER UINT64_MAX
 
@@ -28,23 +28,15 @@ void fm_w32_wait_unlock(void);
 void fm_w32_wait_wake_locked(struct fm_w32_object *object);
 
 /*
- * WAIT_OBJECT_0 + i, WAIT_ABANDONED_0 + i, WAIT_TIMEOUT. count 0: just the time. The caller holds references.
+ * WAIT_OBJECT_0 + i, WAIT_ABANDONED_0 + i, WAIT_TIMEOUT; WAIT_IO_COMPLETION: alertable, and APCs of this thread have
+ * run. count 0: just the time. The caller holds references.
  */
-DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint64_t deadline);
+DWORD fm_w32_wait(struct fm_w32_object **objects, unsigned count, bool all, uint64_t deadline, bool alertable);
+/* The thread has an APC: its wait ends, if it is in an alertable one. */
+void fm_w32_wait_alert_locked(struct fm_w32_object *thread);
 
-/*
- * A descriptor whose events a waiting thread must handle. Handled outside all locks, possibly by several
- * threads at once; events are edge-triggered. The owner is referenced while on_event runs.
- */
-struct fm_w32_pump_source {
-        struct fm_w32_object *owner;
-        void (*on_event)(struct fm_w32_object *owner, uint32_t events);
-        uint64_t id;   /* 0: not added */
-        bool removed;  /* for good: the owner is being closed, whoever uses it just now */
-};
-
-/* Idempotent. false: no descriptor for it, or it was removed. */
-bool fm_w32_pump_add(struct fm_w32_pump_source *source, int fd);
-void fm_w32_pump_remove(struct fm_w32_pump_source *source, int fd);
+/* The pump: sources whose events waiting threads handle. Idempotent. false: no descriptor for it, or it was removed. */
+bool fm_w32_pump_add(struct fm_w32_poll_source *source, int fd);
+void fm_w32_pump_remove(struct fm_w32_poll_source *source, int fd);
 /* Handles what is there without waiting. */
 void fm_w32_pump_poll(void);

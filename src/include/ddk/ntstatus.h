@@ -2,11 +2,13 @@
 /*
  * NTSTATUS values: those that a minifilter or its file system can meet, and their neighbours.
  *
- * In order of value. The agents' side has a header of the same name with those that agents meet.
+ * In order of value. The agents' header of the same name takes them from here, with base types of its own.
  */
 #pragma once
 
+#ifndef FLTSIM_SDK_NTSTATUS_H
 #include "ntdef.h"
+#endif
 
 #define STATUS_SUCCESS                                ((NTSTATUS)0x00000000)
 #define STATUS_WAIT_0                                 ((NTSTATUS)0x00000000)

@@ -27,9 +27,8 @@ HRESULT WINAPI FilterConnectCommunicationPort(LPCWSTR lpPortName, DWORD dwOption
                                               HANDLE *hPort);
 /*
  * With lpOverlapped: always 0x800703E5 once it is accepted. 0x8007007A: the message waits on, its size is in the
- * completion. No thread of the library's own fills overlapped receives: the agent's threads do, in
- * GetQueuedCompletionStatus, GetOverlappedResult, WaitFor..., Sleep and FilterGetMessage. An agent none of whose
- * threads is in one of them leaves a message, also one that wants no reply, with its sender.
+ * completion. Threads that wait in the library fill overlapped receives themselves; when none does, a thread of the
+ * library's own completes them some milliseconds later.
  */
 HRESULT WINAPI FilterGetMessage(HANDLE hPort, PFILTER_MESSAGE_HEADER lpMessageBuffer, DWORD dwMessageBufferSize,
                                 LPOVERLAPPED lpOverlapped);

@@ -13,7 +13,8 @@ extern "C" {
  * A descriptor for poll, epoll, a GLib main loop or asio: readable (level-triggered) as long as a message may be
  * waiting or the connection may have ended. It belongs to the handle; do not read from it and do not close it.
  *
- * The loop is: wait until it is readable, then FilterTryGetMessage() until that says ERROR_NO_MORE_ITEMS.
+ * The loop is: wait until it is readable, then FilterTryGetMessage() until that says ERROR_NO_MORE_ITEMS. With overlapped
+ * receives instead: then GetOverlappedResult(), not waiting, of each until all say ERROR_IO_INCOMPLETE.
  */
 HRESULT WINAPI FilterGetPortDescriptor(HANDLE hPort, int *lpDescriptor);
 

@@ -82,6 +82,7 @@ typedef struct _SYSTEMTIME {
 
 typedef DWORD (WINAPI *LPTHREAD_START_ROUTINE)(LPVOID lpThreadParameter);
 typedef LPTHREAD_START_ROUTINE PTHREAD_START_ROUTINE;
+typedef VOID (WINAPI *PAPCFUNC)(ULONG_PTR Parameter);
 typedef BOOL (WINAPI *PHANDLER_ROUTINE)(DWORD CtrlType);
 
 /* Errors: one value a thread. */
@@ -125,7 +126,7 @@ HANDLE WINAPI CreateMutexW(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitia
 HANDLE WINAPI CreateMutexA(LPSECURITY_ATTRIBUTES lpMutexAttributes, BOOL bInitialOwner, LPCSTR lpName);
 BOOL WINAPI ReleaseMutex(HANDLE hMutex);
 
-/* Waits. There are no APCs: an alertable wait is a plain one. */
+/* Waits. What makes an alertable one return WAIT_IO_COMPLETION is QueueUserAPC. */
 #define WAIT_OBJECT_0       0x00000000
 #define WAIT_ABANDONED      0x00000080
 #define WAIT_ABANDONED_0    0x00000080
@@ -151,6 +152,7 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, SIZE_T dwSt
                            LPTHREAD_START_ROUTINE lpStartAddress, LPVOID lpParameter, DWORD dwCreationFlags,
                            LPDWORD lpThreadId);
 DWORD WINAPI ResumeThread(HANDLE hThread);
+DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData);
 DECLSPEC_NORETURN VOID WINAPI ExitThread(DWORD dwExitCode);
 BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode);
 DWORD WINAPI GetThreadId(HANDLE Thread);
@@ -165,7 +167,7 @@ LPVOID WINAPI TlsGetValue(DWORD dwTlsIndex);
 BOOL WINAPI TlsSetValue(DWORD dwTlsIndex, LPVOID lpTlsValue);
 #define TLS_OUT_OF_INDEXES 0xFFFFFFFFu
 
-/* Overlapped I/O and completion ports; what can be associated is a communication port. */
+/* Overlapped I/O and completion ports; what can be associated is a communication port. A forked child makes ports of its own. */
 HANDLE WINAPI CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletionPort, ULONG_PTR CompletionKey,
                                      DWORD NumberOfConcurrentThreads);
 BOOL WINAPI GetQueuedCompletionStatus(HANDLE CompletionPort, LPDWORD lpNumberOfBytesTransferred,
@@ -179,7 +181,7 @@ BOOL WINAPI GetOverlappedResultEx(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWO
                                   DWORD dwMilliseconds, BOOL bAlertable);
 BOOL WINAPI CancelIo(HANDLE hFile);
 BOOL WINAPI CancelIoEx(HANDLE hFile, LPOVERLAPPED lpOverlapped);
-/* Looks for messages when it is not completed yet: nothing else may run in an agent that polls. */
+/* More than the macro on Windows, so that an agent that polls has its message at once. */
 BOOL fm_overlapped_has_completed(LPOVERLAPPED lpOverlapped);
 #define HasOverlappedIoCompleted(lpOverlapped) fm_overlapped_has_completed(lpOverlapped)
 
@@ -239,6 +241,7 @@ SIZE_T WINAPI HeapSize(HANDLE hHeap, DWORD dwFlags, LPCVOID lpMem);
 #define FILE_MAP_WRITE   0x00000002
 #define FILE_MAP_READ    0x00000004
 #define FILE_MAP_EXECUTE 0x00000020
+#define FILE_MAP_ALL_ACCESS SECTION_ALL_ACCESS
 LPVOID WINAPI MapViewOfFile(HANDLE hFileMappingObject, DWORD dwDesiredAccess, DWORD dwFileOffsetHigh,
                             DWORD dwFileOffsetLow, SIZE_T dwNumberOfBytesToMap);
 BOOL WINAPI UnmapViewOfFile(LPCVOID lpBaseAddress);

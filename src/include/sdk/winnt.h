@@ -226,7 +226,8 @@ typedef struct _MEMORY_BASIC_INFORMATION {
 #define ZeroMemory                   RtlZeroMemory
 #define SecureZeroMemory(p, n)       explicit_bzero((p), (n))
 
-/* The statuses that winnt.h has on Windows; the rest is ntstatus.h's. */
+/* The statuses that winnt.h has on Windows, unless ntstatus.h is to follow; that one has the rest. */
+#ifndef WIN32_NO_STATUS
 #define STATUS_WAIT_0                ((DWORD)0x00000000)
 #define STATUS_ABANDONED_WAIT_0      ((DWORD)0x00000080)
 #define STATUS_USER_APC              ((DWORD)0x000000C0)
@@ -236,6 +237,7 @@ typedef struct _MEMORY_BASIC_INFORMATION {
 #define STATUS_INVALID_HANDLE        ((DWORD)0xC0000008)
 #define STATUS_INVALID_PARAMETER     ((DWORD)0xC000000D)
 #define STATUS_NO_MEMORY             ((DWORD)0xC0000017)
+#endif
 
 #define DELETE                       0x00010000
 #define READ_CONTROL                 0x00020000
@@ -254,9 +256,12 @@ typedef struct _MEMORY_BASIC_INFORMATION {
 #define SEMAPHORE_ALL_ACCESS         (STANDARD_RIGHTS_REQUIRED | SYNCHRONIZE | 0x3)
 #define MAXIMUM_WAIT_OBJECTS         64
 
+#define SECTION_QUERY                0x0001
 #define SECTION_MAP_WRITE            0x0002
 #define SECTION_MAP_READ             0x0004
 #define SECTION_MAP_EXECUTE          0x0008
+#define SECTION_EXTEND_SIZE          0x0010
+#define SECTION_ALL_ACCESS           (STANDARD_RIGHTS_REQUIRED | 0x1f)
 #define PAGE_NOACCESS                0x01
 #define PAGE_READONLY                0x02
 #define PAGE_READWRITE               0x04

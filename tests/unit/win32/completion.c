@@ -4,6 +4,8 @@
 
 #include <glib.h>
 
+#include "asleep.h"
+
 #define THREADS 8
 #define PACKETS 20000
 
@@ -137,6 +139,16 @@ static DWORD WINAPI wait_for_packet(LPVOID parameter)
         return GetLastError();
 }
 
+static DWORD WINAPI wait_for_packets(LPVOID parameter)
+{
+        OVERLAPPED_ENTRY entry;
+        ULONG count = 1;
+
+        g_assert_false(GetQueuedCompletionStatusEx(parameter, &entry, 1, &count, 0x7fffffff, TRUE));
+        g_assert_cmpuint(count, ==, 0);
+        return GetLastError();
+}
+
 /*
  * A duplicate keeps the port open; the waiters are all in the wait when the last handle goes, or find no
  * handle.
@@ -167,6 +179,47 @@ static void test_abandoned(void)
         }
 }
 
+/* Waiting when the last handle goes: each gets ERROR_ABANDONED_WAIT_0, whatever its time-out. */
+static void test_abandoned_waiters(void)
+{
+        HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0), threads[4];
+
+        for (unsigned i = 0; i < 4; i++) {
+                DWORD id;
+
+                threads[i] = CreateThread(NULL, 0, i % 2 ? wait_for_packet : wait_for_packets, port, 0, &id);
+                wait_asleep(id);
+        }
+        CloseHandle(port);
+        g_assert_cmpuint(WaitForMultipleObjects(4, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
+        for (unsigned i = 0; i < 4; i++) {
+                DWORD code;
+
+                GetExitCodeThread(threads[i], &code);
+                g_assert_cmpuint(code, ==, ERROR_ABANDONED_WAIT_0);
+                CloseHandle(threads[i]);
+        }
+}
+
+/* Packets that nobody waits for go with the port; what they point to is the program's. */
+static void test_closed_with_packets(void)
+{
+        HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0), copy;
+        OVERLAPPED overlapped = { 0 }, *got;
+        ULONG_PTR key;
+        DWORD bytes;
+
+        DuplicateHandle(GetCurrentProcess(), port, GetCurrentProcess(), &copy, 0, FALSE, 0);
+        for (DWORD i = 0; i < 3; i++)
+                PostQueuedCompletionStatus(port, i, i, &overlapped);
+        CloseHandle(port);
+        g_assert_true(GetQueuedCompletionStatus(copy, &bytes, &key, &got, 0));
+        CloseHandle(copy);
+        g_assert_false(GetQueuedCompletionStatus(copy, &bytes, &key, &got, 0));
+        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_HANDLE);
+        g_assert_null(got);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -175,5 +228,7 @@ int main(int argc, char **argv)
         g_test_add_func("/completion/refusals", test_refusals);
         g_test_add_func("/completion/pool", test_pool);
         g_test_add_func("/completion/abandoned", test_abandoned);
+        g_test_add_func("/completion/abandoned/waiters", test_abandoned_waiters);
+        g_test_add_func("/completion/closed-with-packets", test_closed_with_packets);
         return g_test_run();
 }

@@ -51,17 +51,62 @@ static void test_view(void)
         g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_HANDLE);
 }
 
-static void test_refusals(void)
+/* A section of 0x10000 + 5 bytes: which views there are, how large, and what may be done with them. */
+static void test_rows(void)
 {
+        enum { SIZE = 0x10005, LAST = 0x10000 };
+        static const struct {
+                DWORD access, high, low;
+                SIZE_T size;
+                DWORD error;
+                SIZE_T pages;
+                DWORD protect;
+        } rows[] = {
+                { FILE_MAP_READ, 0, 0, 0, 0, 17, PAGE_READONLY },
+                { FILE_MAP_READ, 0, 0, 1, 0, 1, PAGE_READONLY },
+                { FILE_MAP_READ, 0, 0, SIZE, 0, 17, PAGE_READONLY },
+                { FILE_MAP_READ, 0, 0, SIZE + 1, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ, 0, LAST, 0, 0, 1, PAGE_READONLY },
+                { FILE_MAP_READ, 0, LAST, 5, 0, 1, PAGE_READONLY },
+                { FILE_MAP_READ, 0, LAST, 6, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ, 0, 2 * LAST, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ, 1, 0, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ, 0, 1, 0, ERROR_MAPPED_ALIGNMENT, 0, 0 },
+                { FILE_MAP_READ, 0, 0x1000, 0, ERROR_MAPPED_ALIGNMENT, 0, 0 },
+                { FILE_MAP_READ, 0, 0, MAXSIZE_T, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_COPY, 0, 0, 0, 0, 17, PAGE_WRITECOPY },
+                { FILE_MAP_READ | FILE_MAP_COPY, 0, 0, 0, 0, 17, PAGE_READONLY },
+                { FILE_MAP_WRITE, 0, 0, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_ALL_ACCESS, 0, 0, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { FILE_MAP_READ | FILE_MAP_EXECUTE, 0, 0, 0, ERROR_ACCESS_DENIED, 0, 0 },
+                { 0, 0, 0, 0, 0, 17, PAGE_NOACCESS },
+        };
         HANDLE handle = (HANDLE)(ULONG_PTR)0x40000020;
+        int fd = file_of("start");
 
-        g_assert_true(fm_w32_section_give(0x40000020, file_of("x"), 1, NULL, NULL));
-        g_assert_null(MapViewOfFile(handle, FILE_MAP_WRITE, 0, 0, 0));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_ACCESS_DENIED);
-        g_assert_null(MapViewOfFile(handle, FILE_MAP_READ, 0, 1, 0));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_MAPPED_ALIGNMENT);
-        g_assert_null(MapViewOfFile(handle, FILE_MAP_READ, 0, 0x10000, 0));
-        g_assert_null(MapViewOfFile(handle, FILE_MAP_READ, 0, 0, 2));
+        g_assert_cmpint(pwrite(fd, "end..", 5, LAST), ==, 5);
+        g_assert_true(fm_w32_section_give(0x40000020, fd, SIZE, NULL, NULL));
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+                MEMORY_BASIC_INFORMATION information;
+                char *view;
+
+                g_test_message("row %u", i);
+                SetLastError(ERROR_SUCCESS);
+                view = MapViewOfFile(handle, rows[i].access, rows[i].high, rows[i].low, rows[i].size);
+                g_assert_cmpuint(GetLastError(), ==, rows[i].error);
+                g_assert_true(!view == (rows[i].error != ERROR_SUCCESS));
+                if (!view)
+                        continue;
+                g_assert_cmpuint(VirtualQuery(view, &information, sizeof(information)), ==, sizeof(information));
+                g_assert_cmpuint(information.RegionSize, ==, rows[i].pages * 4096);
+                g_assert_cmpuint(information.Protect, ==, rows[i].protect);
+                if (rows[i].protect != PAGE_NOACCESS)
+                        g_assert_cmpint(view[0], ==, rows[i].low ? 'e' : 's');
+                if (rows[i].protect == PAGE_WRITECOPY)
+                        view[0] = 'x'; /* in this view only, as the next rows see */
+                g_assert_true(UnmapViewOfFile(view));
+        }
         CloseHandle(handle);
         g_assert_true(fm_w32_section_give(0x40000020, file_of(""), 0, NULL, NULL));
         g_assert_null(MapViewOfFile(handle, FILE_MAP_READ, 0, 0, 0));
@@ -110,7 +155,7 @@ int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/section/view", test_view);
-        g_test_add_func("/section/refusals", test_refusals);
+        g_test_add_func("/section/rows", test_rows);
         g_test_add_func("/section/values", test_values);
         g_test_add_func("/section/other-memory", test_query_of_other_memory);
         return g_test_run();

@@ -3,8 +3,6 @@
 #include <windows.h>
 
 #include <glib.h>
-#include <signal.h>
-#include <unistd.h>
 
 #define THREADS 8
 
@@ -134,32 +132,6 @@ static void test_mutex(void)
         CloseHandle(mutex);
 }
 
-static void test_multiple(void)
-{
-        HANDLE h[3] = {
-                CreateEventW(NULL, FALSE, FALSE, NULL),
-                CreateEventW(NULL, FALSE, TRUE, NULL),
-                CreateSemaphoreW(NULL, 1, 1, NULL),
-        };
-        HANDLE twice[2] = { h[0], h[0] };
-
-        g_assert_cmpuint(WaitForMultipleObjects(3, h, FALSE, 0), ==, WAIT_OBJECT_0 + 1);
-        SetEvent(h[1]);
-        /* Not all: nothing is taken. */
-        g_assert_cmpuint(WaitForMultipleObjects(3, h, TRUE, 0), ==, WAIT_TIMEOUT);
-        g_assert_cmpuint(WaitForSingleObject(h[1], 0), ==, WAIT_OBJECT_0);
-        SetEvent(h[0]);
-        SetEvent(h[1]);
-        g_assert_cmpuint(WaitForMultipleObjects(3, h, TRUE, 0), ==, WAIT_OBJECT_0);
-        g_assert_cmpuint(WaitForMultipleObjects(3, h, FALSE, 0), ==, WAIT_TIMEOUT);
-        g_assert_cmpuint(WaitForMultipleObjects(0, h, FALSE, 0), ==, WAIT_FAILED);
-        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_PARAMETER);
-        g_assert_cmpuint(WaitForMultipleObjects(MAXIMUM_WAIT_OBJECTS + 1, h, FALSE, 0), ==, WAIT_FAILED);
-        g_assert_cmpuint(WaitForMultipleObjects(2, twice, TRUE, 0), ==, WAIT_FAILED);
-        for (unsigned i = 0; i < 3; i++)
-                CloseHandle(h[i]);
-}
-
 struct race {
         HANDLE start, go, done;
         LONG through;
@@ -270,23 +242,6 @@ static void test_threads(void)
         g_assert_null(CreateThread(NULL, 0, NULL, NULL, 0, NULL));
 }
 
-static DWORD WINAPI set_error(LPVOID parameter)
-{
-        SetLastError(77);
-        return GetLastError();
-}
-
-static void test_last_error(void)
-{
-        HANDLE thread;
-
-        SetLastError(5);
-        thread = CreateThread(NULL, 0, set_error, NULL, 0, NULL);
-        WaitForSingleObject(thread, INFINITE);
-        g_assert_cmpuint(GetLastError(), ==, 5);
-        CloseHandle(thread);
-}
-
 struct counter {
         CRITICAL_SECTION section;
         SRWLOCK srw;
@@ -342,51 +297,6 @@ static void test_locks(void)
         DeleteCriticalSection(&counter.section);
 }
 
-static HANDLE control_event;
-static DWORD control_code;
-
-static BOOL WINAPI on_control(DWORD code)
-{
-        control_code = code;
-        SetEvent(control_event);
-        return TRUE;
-}
-
-static BOOL WINAPI not_mine(DWORD code)
-{
-        return FALSE;
-}
-
-/* The newest handler is asked first; who is removed is not asked. */
-static void test_console(void)
-{
-        control_event = CreateEventW(NULL, FALSE, FALSE, NULL);
-        g_assert_true(SetConsoleCtrlHandler(on_control, TRUE));
-        g_assert_true(SetConsoleCtrlHandler(not_mine, TRUE));
-        kill(getpid(), SIGINT);
-        g_assert_cmpuint(WaitForSingleObject(control_event, INFINITE), ==, WAIT_OBJECT_0);
-        g_assert_cmpuint(control_code, ==, CTRL_C_EVENT);
-        kill(getpid(), SIGTERM);
-        g_assert_cmpuint(WaitForSingleObject(control_event, INFINITE), ==, WAIT_OBJECT_0);
-        g_assert_cmpuint(control_code, ==, CTRL_SHUTDOWN_EVENT);
-        g_assert_true(SetConsoleCtrlHandler(not_mine, FALSE));
-        g_assert_false(SetConsoleCtrlHandler(not_mine, FALSE));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_PARAMETER);
-        CloseHandle(control_event);
-}
-
-/* Nobody's handler: the signal ends the process as it would have without us. */
-static void test_console_default(void)
-{
-        if (g_test_subprocess()) {
-                SetConsoleCtrlHandler(not_mine, TRUE);
-                kill(getpid(), SIGTERM);
-                Sleep(INFINITE);
-        }
-        g_test_trap_subprocess(NULL, 0, 0);
-        g_test_trap_assert_failed();
-}
-
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -398,11 +308,7 @@ int main(int argc, char **argv)
         g_test_add_func("/win32/named", test_named);
         g_test_add_func("/win32/semaphore", test_semaphore);
         g_test_add_func("/win32/mutex", test_mutex);
-        g_test_add_func("/win32/wait/multiple", test_multiple);
         g_test_add_func("/win32/thread", test_threads);
-        g_test_add_func("/win32/last-error", test_last_error);
         g_test_add_func("/win32/locks", test_locks);
-        g_test_add_func("/win32/console", test_console);
-        g_test_add_func("/win32/console/default", test_console_default);
         return g_test_run();
 }

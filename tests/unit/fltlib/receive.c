@@ -1,135 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The agent's side of a port, function by function, against a server of the test's own. */
-#include "server.h"
-
-#include <ntstatus.h>
+/* FilterGetMessage, in every way to wait, against a server of the test's own. */
+#include "fixture.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-struct message {
-        FILTER_MESSAGE_HEADER header;
-        char text[64];
-        OVERLAPPED overlapped;
-};
-#define MESSAGE_SIZE offsetof(struct message, overlapped)
-
-struct reply {
-        FILTER_REPLY_HEADER header;
-        char text[64];
-};
-
-struct fixture {
-        struct fake_server *server;
-        struct fake_connection *connection;
-        HANDLE port;
-};
-
-static void setup_with(struct fixture *f, DWORD options)
-{
-        f->server = fake_server_new();
-        g_assert_cmphex((ULONG)FilterConnectCommunicationPort(PORT_NAME, options, NULL, 0, NULL, &f->port),
-                        ==, 0);
-        f->connection = fake_server_connection(f->server, 0);
-}
-
-static void setup(struct fixture *f, gconstpointer unused)
-{
-        setup_with(f, 0);
-}
-
-static void teardown(struct fixture *f, gconstpointer unused)
-{
-        if (f->port)
-                g_assert_true(CloseHandle(f->port));
-        fake_server_wait_closed(f->server, f->connection);
-        fake_server_free(f->server);
-}
-
-static void assert_hr(HRESULT got, ULONG wanted)
-{
-        g_assert_cmphex((ULONG)got, ==, wanted);
-}
-
-static HRESULT call(HANDLE port, const char *in, DWORD in_size, void *out, DWORD out_size, DWORD *bytes)
-{
-        return FilterSendMessage(port, (void *)(uintptr_t)in, in_size, out, out_size, bytes);
-}
-
-static HRESULT reply_to(HANDLE port, ULONGLONG id, NTSTATUS status, const char *text)
-{
-        struct reply reply = { .header = { status, id } };
-
-        g_strlcpy(reply.text, text, sizeof(reply.text));
-        return FilterReplyMessage(port, &reply.header, (DWORD)(sizeof(reply.header) + strlen(text)));
-}
-
-/* A thread that sends a text and keeps what came back. */
-struct sender {
-        struct fake_connection *connection;
-        const char *text;
-        bool one_way;
-        unsigned timeout;
-        char reply[64];
-        uint32_t reply_length;
-        int32_t status;
-        GThread *thread;
-};
-
-static gpointer send_text(gpointer pointer)
-{
-        struct sender *sender = pointer;
-
-        sender->reply_length = sizeof(sender->reply);
-        sender->status =
-                fake_send(sender->connection, sender->text, (uint32_t)strlen(sender->text),
-                          sender->one_way ? NULL : sender->reply, &sender->reply_length, sender->timeout);
-        return NULL;
-}
-
-static void sender_start(struct sender *sender, struct fake_connection *connection, const char *text)
-{
-        sender->connection = connection;
-        sender->text = text;
-        sender->thread = g_thread_new("sender", send_text, sender);
-}
-
-static void test_connect_refusals(void)
-{
-        struct fake_server *server = fake_server_new();
-        static char big[0xFFFF];
-        HANDLE port = NULL;
-
-        assert_hr(FilterConnectCommunicationPort(L"\\Other", 0, NULL, 0, NULL, &port), 0x80070002);
-        g_assert_true(port == INVALID_HANDLE_VALUE);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, big, 0, NULL, &port), 0x80070057);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, NULL, 4, NULL, &port), 0x80070057);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 2, NULL, 0, NULL, &port), 0x80070057);
-        assert_hr(FilterConnectCommunicationPort(NULL, 0, NULL, 0, NULL, &port), 0x80070057);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, big, 0xFFE8, NULL, &port), 0x80070216);
-        fake_server_set_connect_status(server, STATUS_ACCESS_DENIED);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, NULL, 0, NULL, &port), 0x80070005);
-        fake_server_set_connect_status(server, STATUS_CONNECTION_COUNT_LIMIT);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, NULL, 0, NULL, &port), 0x800704D6);
-        g_assert_true(port == INVALID_HANDLE_VALUE);
-        fake_server_set_connect_status(server, STATUS_SUCCESS);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, big, 0xFFE7, NULL, &port), 0);
-        CloseHandle(port);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, FLT_PORT_FLAG_SYNC_HANDLE, "abc", 3, NULL, &port),
-                  0);
-        g_assert_cmpmem(fake_server_connection(server, 1)->context,
-                        fake_server_connection(server, 1)->context_length, "abc", 3);
-        g_assert_cmpuint(fake_server_connection(server, 1)->options, ==, 1);
-        CloseHandle(port);
-        fake_server_wait_closed(server, fake_server_connection(server, 1));
-        fake_server_free(server);
-        assert_hr(FilterConnectCommunicationPort(PORT_NAME, 0, NULL, 0, NULL, &port), 0x80070002);
-        g_assert_true(port == INVALID_HANDLE_VALUE);
-}
 
 static void test_synchronous(struct fixture *f, gconstpointer unused)
 {
@@ -182,30 +58,6 @@ static void test_arguments(struct fixture *f, gconstpointer unused)
         g_assert_cmpuint(bytes, ==, 0);
         assert_hr(FilterGetMessage(NULL, &message.header, MESSAGE_SIZE, NULL), 0x80070006);
         assert_hr(FilterReplyMessage(INVALID_HANDLE_VALUE, &reply.header, 16), 0x80070006);
-}
-
-static void test_reply_too_long_and_late(struct fixture *f, gconstpointer unused)
-{
-        struct message message = { 0 };
-        struct fm_slot slot;
-        char reply[4];
-        uint32_t length = 0;
-
-        fake_offer(f->connection, &slot, "x", 1, 4, true);
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, NULL), 0);
-        assert_hr(reply_to(f->port, 1, 0, "longer"), 0x800700EA);
-        g_assert_cmphex((uint32_t)fake_finish(f->connection, &slot, reply, &length, 0), ==, 0x80000005);
-        g_assert_cmpmem(reply, length, "long", 4);
-
-        fake_offer(f->connection, &slot, "y", 1, 4, true);
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, NULL), 0);
-        g_assert_cmphex((uint32_t)fake_finish(f->connection, &slot, reply, &length, 1), ==, 0x102);
-        assert_hr(reply_to(f->port, 2, 0, "z"), 0x801F0020);
-        /* And the next message flows. */
-        fake_offer(f->connection, &slot, "y", 1, 4, true);
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, NULL), 0);
-        assert_hr(reply_to(f->port, 3, 0, "z"), 0);
-        g_assert_cmpint(fake_finish(f->connection, &slot, reply, &length, 0), ==, 0);
 }
 
 static void test_too_small(struct fixture *f, gconstpointer unused)
@@ -329,29 +181,6 @@ static void test_two_waiters(struct fixture *f, gconstpointer unused)
         }
 }
 
-static void test_cancel(struct fixture *f, gconstpointer unused)
-{
-        struct message a = { 0 }, b = { 0 };
-        struct fm_slot slot;
-        DWORD bytes;
-
-        g_assert_false(CancelIoEx(f->port, NULL));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_NOT_FOUND);
-        assert_hr(FilterGetMessage(f->port, &a.header, MESSAGE_SIZE, &a.overlapped), 0x800703E5);
-        assert_hr(FilterGetMessage(f->port, &b.header, MESSAGE_SIZE, &b.overlapped), 0x800703E5);
-        g_assert_true(CancelIoEx(f->port, &a.overlapped));
-        g_assert_false(GetOverlappedResult(f->port, &a.overlapped, &bytes, TRUE));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_OPERATION_ABORTED);
-        g_assert_cmphex(a.overlapped.Internal, ==, 0xC0000120);
-        fake_offer(f->connection, &slot, "b", 1, 0, false);
-        g_assert_true(GetOverlappedResult(f->port, &b.overlapped, &bytes, TRUE));
-        g_assert_cmpint(fake_finish(f->connection, &slot, NULL, NULL, 0), ==, 0);
-        assert_hr(FilterGetMessage(f->port, &a.header, MESSAGE_SIZE, &a.overlapped), 0x800703E5);
-        g_assert_true(CancelIo(f->port));
-        g_assert_false(GetOverlappedResult(f->port, &a.overlapped, &bytes, TRUE));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_OPERATION_ABORTED);
-}
-
 struct pool {
         HANDLE port, completion;
         LONG received;
@@ -438,95 +267,6 @@ static void test_completion_port(struct fixture *f, gconstpointer unused)
                 CloseHandle(threads[i]);
         }
         g_assert_true(CloseHandle(pool.completion));
-}
-
-static void test_completion_of_close(struct fixture *f, gconstpointer unused)
-{
-        struct message message = { 0 };
-        OVERLAPPED *overlapped = NULL;
-        HANDLE completion = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
-        ULONG_PTR key = 0;
-        DWORD bytes;
-
-        g_assert_true(CreateIoCompletionPort(f->port, completion, 5, 0) == completion);
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, &message.overlapped), 0x800703E5);
-        CloseHandle(f->port);
-        f->port = NULL;
-        g_assert_false(GetQueuedCompletionStatus(completion, &bytes, &key, &overlapped, INFINITE));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_HANDLE);
-        g_assert_true(overlapped == &message.overlapped);
-        g_assert_cmpuint(key, ==, 5);
-        CloseHandle(completion);
-}
-
-static void test_completion_of_kick(struct fixture *f, gconstpointer unused)
-{
-        struct message message = { 0 };
-        OVERLAPPED *overlapped = NULL;
-        HANDLE completion = CreateIoCompletionPort(f->port, NULL, 0, 0);
-        ULONG_PTR key = 0;
-        DWORD bytes;
-
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, &message.overlapped), 0x800703E5);
-        fake_kick(f->connection);
-        g_assert_false(GetQueuedCompletionStatus(completion, &bytes, &key, &overlapped, INFINITE));
-        g_assert_cmpuint(GetLastError(), ==, ERROR_INVALID_HANDLE);
-        g_assert_true(overlapped == &message.overlapped);
-        assert_hr(reply_to(f->port, 1, 0, ""), 0x80070006);
-        assert_hr(call(f->port, "x", 1, NULL, 0, &bytes), 0x80070006);
-        CloseHandle(completion);
-}
-
-static DWORD WINAPI get_one(LPVOID parameter)
-{
-        struct message message;
-
-        return (DWORD)FilterGetMessage(parameter, &message.header, MESSAGE_SIZE, NULL);
-}
-
-/*
- * Threads that block in FilterGetMessage come back at a kick, at CancelIoEx and at the close of the handle.
- */
-static void test_blocked(struct fixture *f, gconstpointer how)
-{
-        HANDLE threads[3], copy = NULL;
-        ULONG wanted = 0x80070006;
-
-        DuplicateHandle(GetCurrentProcess(), f->port, GetCurrentProcess(), &copy, 0, FALSE, 0);
-        for (unsigned i = 0; i < 3; i++)
-                threads[i] = CreateThread(NULL, 0, get_one, copy, 0, NULL);
-        /* All of them are armed: then they receive, or are about to. */
-        while (atomic_load(&f->connection->ring.header->armed) < 3)
-                SwitchToThread();
-        if (how == GINT_TO_POINTER(0)) {
-                fake_kick(f->connection);
-        } else if (how == GINT_TO_POINTER(1)) {
-                unsigned ended = 0;
-
-                wanted = 0x800703E3;
-                while (ended < 3) {
-                        CancelIoEx(f->port, NULL);
-                        for (ended = 0; ended < 3 && WaitForSingleObject(threads[ended], 0) == WAIT_OBJECT_0;
-                             ended++)
-                                ;
-                }
-        } else {
-                CloseHandle(f->port);
-                f->port = NULL;
-                g_assert_cmpuint(WaitForMultipleObjects(3, threads, FALSE, 0), ==, WAIT_TIMEOUT);
-                CloseHandle(copy);
-                copy = NULL;
-        }
-        g_assert_cmpuint(WaitForMultipleObjects(3, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
-        for (unsigned i = 0; i < 3; i++) {
-                DWORD code;
-
-                GetExitCodeThread(threads[i], &code);
-                g_assert_cmphex(code, ==, wanted);
-                CloseHandle(threads[i]);
-        }
-        if (copy)
-                CloseHandle(copy);
 }
 
 struct sized {
@@ -715,58 +455,6 @@ static void test_descriptor(struct fixture *f, gconstpointer unused)
         g_assert_cmpint(poll(&pollfd, 1, 0), ==, 1); /* it stays so */
 }
 
-static void echo(const struct fm_frame *request, struct fm_frame *answer, uint8_t *out, int *descriptor)
-{
-        answer->ret.out_length = request->call.in_length;
-        if (request->call.in && request->call.in_length <= FM_INLINE_MAX)
-                memcpy(out, request->call.in, request->call.in_length);
-        if (request->call.in_length == 3)
-                answer->ret.status = STATUS_NO_MORE_ENTRIES;
-        if (request->call.in_length == 4)
-                answer->ret.status = STATUS_ACCESS_DENIED;
-        if (request->call.in_length == 5 && request->call.out_length < 5)
-                answer->ret.status = STATUS_BUFFER_TOO_SMALL;
-}
-
-static DWORD WINAPI call_many(LPVOID parameter)
-{
-        for (unsigned i = 0; i < 200; i++) {
-                char in[16], out[16];
-                DWORD bytes;
-
-                g_snprintf(in, sizeof(in), "call %08u", i);
-                assert_hr(FilterSendMessage(parameter, in, sizeof(in), out, sizeof(out), &bytes), 0);
-                g_assert_cmpmem(out, bytes, in, sizeof(in));
-        }
-        return 0;
-}
-
-static void test_send(struct fixture *f, gconstpointer unused)
-{
-        HANDLE threads[4];
-        char out[8] = "";
-        DWORD bytes;
-
-        assert_hr(call(f->port, "x", 1, NULL, 0, &bytes), 0x80070001); /* no callback */
-        fake_server_on_call(f->server, echo);
-        assert_hr(call(f->port, "ab", 2, out, sizeof(out), &bytes), 0);
-        g_assert_cmpmem(out, bytes, "ab", 2);
-        assert_hr(call(f->port, "abc", 3, out, sizeof(out), &bytes), 0x80070103);
-        g_assert_cmpmem(out, bytes, "abc", 3); /* a warning delivers */
-        assert_hr(call(f->port, "abcd", 4, out, sizeof(out), &bytes), 0x80070005);
-        g_assert_cmpuint(bytes, ==, 0);
-        assert_hr(call(f->port, "abcde", 5, out, 2, &bytes), 0x8007007A);
-        g_assert_cmpuint(bytes, ==, 5);
-        assert_hr(call(f->port, "ab", 2, NULL, 8, &bytes), 0);
-        g_assert_cmpuint(fake_server_joins(f->server), ==, 1);
-        for (unsigned i = 0; i < 4; i++)
-                threads[i] = CreateThread(NULL, 0, call_many, f->port, 0, NULL);
-        g_assert_cmpuint(WaitForMultipleObjects(4, threads, TRUE, INFINITE), ==, WAIT_OBJECT_0);
-        for (unsigned i = 0; i < 4; i++)
-                CloseHandle(threads[i]);
-        g_assert_cmpuint(fake_server_joins(f->server), <=, 4);
-}
-
 /*
  * A section appears under the filter's handle before the message that names it, and the ring counts its
  * close.
@@ -797,59 +485,6 @@ static void test_given(struct fixture *f, gconstpointer unused)
         close(fd);
 }
 
-static void test_server_dies(void)
-{
-        struct fixture f;
-        struct message message = { 0 };
-        HANDLE thread;
-        DWORD code;
-
-        setup_with(&f, 0);
-        thread = CreateThread(NULL, 0, get_one, f.port, 0, NULL);
-        while (atomic_load(&f.connection->ring.header->armed) < 1)
-                SwitchToThread();
-        /* Without a word in the ring: the end of the socket must do. */
-        shutdown(f.connection->fd, SHUT_RDWR);
-        g_assert_cmpuint(WaitForSingleObject(thread, INFINITE), ==, WAIT_OBJECT_0);
-        GetExitCodeThread(thread, &code);
-        g_assert_cmphex(code, ==, 0x80070006);
-        assert_hr(FilterGetMessage(f.port, &message.header, MESSAGE_SIZE, NULL), 0x80070006);
-        CloseHandle(thread);
-        CloseHandle(f.port);
-        fake_server_free(f.server);
-}
-
-/* A forked child has the connection, too: it ends with the last of them. */
-static void test_fork(struct fixture *f, gconstpointer unused)
-{
-        struct message message = { 0 };
-        struct sender sender = { 0 };
-        int status;
-        pid_t child;
-
-        fake_server_on_call(f->server, echo);
-        sender_start(&sender, f->connection, "to the child");
-        child = fork();
-        if (child == 0) {
-                char out[2];
-                DWORD bytes;
-                bool good = FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, NULL) == S_OK &&
-                            call(f->port, "ab", 2, out, 2, &bytes) == S_OK &&
-                            reply_to(f->port, message.header.MessageId, 0, "from the child") == S_OK;
-
-                _exit(good ? 0 : 1);
-        }
-        g_thread_join(sender.thread);
-        g_assert_cmpmem(sender.reply, sender.reply_length, "from the child", 14);
-        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-        g_assert_cmpint(status, ==, 0);
-        sender_start(&sender, f->connection, "to the parent");
-        assert_hr(FilterGetMessage(f->port, &message.header, MESSAGE_SIZE, NULL), 0);
-        assert_hr(reply_to(f->port, message.header.MessageId, 0, "from the parent"), 0);
-        g_thread_join(sender.thread);
-        g_assert_false(fake_server_is_closed(f->server, f->connection));
-}
-
 static void test_synchronous_handle(void)
 {
         struct fixture f;
@@ -872,31 +507,19 @@ static void test_synchronous_handle(void)
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/port/connect", test_connect_refusals);
-#define ADD(path, function) g_test_add(path, struct fixture, NULL, setup, function, teardown)
-        ADD("/port/synchronous", test_synchronous);
-        ADD("/port/one-way", test_one_way);
-        ADD("/port/arguments", test_arguments);
-        ADD("/port/reply", test_reply_too_long_and_late);
-        ADD("/port/too-small", test_too_small);
-        ADD("/port/oldest-that-fits", test_oldest_that_fits);
-        ADD("/port/event", test_event);
-        ADD("/port/event/two-waiters", test_two_waiters);
-        ADD("/port/cancel", test_cancel);
-        ADD("/port/completion-port", test_completion_port);
-        ADD("/port/completion-of-close", test_completion_of_close);
-        ADD("/port/completion-of-kick", test_completion_of_kick);
-        g_test_add("/port/blocked/kick", struct fixture, GINT_TO_POINTER(0), setup, test_blocked, teardown);
-        g_test_add("/port/blocked/cancel", struct fixture, GINT_TO_POINTER(1), setup, test_blocked, teardown);
-        g_test_add("/port/blocked/close", struct fixture, GINT_TO_POINTER(2), setup, test_blocked, teardown);
-        ADD("/port/blocked/sizes", test_blocked_sizes);
-        ADD("/port/many-threads", test_many_threads);
-        ADD("/port/mixed", test_mixed);
-        ADD("/port/descriptor", test_descriptor);
-        ADD("/port/send", test_send);
-        ADD("/port/given", test_given);
-        g_test_add_func("/port/server-dies", test_server_dies);
-        ADD("/port/fork", test_fork);
-        g_test_add_func("/port/synchronous-handle", test_synchronous_handle);
+        ADD("/receive/synchronous", test_synchronous);
+        ADD("/receive/one-way", test_one_way);
+        ADD("/receive/arguments", test_arguments);
+        ADD("/receive/too-small", test_too_small);
+        ADD("/receive/oldest-that-fits", test_oldest_that_fits);
+        ADD("/receive/event", test_event);
+        ADD("/receive/event/two-waiters", test_two_waiters);
+        ADD("/receive/completion-port", test_completion_port);
+        ADD("/receive/blocked-sizes", test_blocked_sizes);
+        ADD("/receive/many-threads", test_many_threads);
+        ADD("/receive/mixed", test_mixed);
+        ADD("/receive/descriptor", test_descriptor);
+        ADD("/receive/given", test_given);
+        g_test_add_func("/receive/synchronous-handle", test_synchronous_handle);
         return g_test_run();
 }

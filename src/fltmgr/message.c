@@ -59,7 +59,7 @@ struct _FLT_PORT {
 };
 
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t ports_changed = PTHREAD_COND_INITIALIZER; /* a disconnect is done */
+static pthread_cond_t ports_changed = PTHREAD_COND_INITIALIZER; /* a disconnect is done, a place is free */
 static GQueue servers = G_QUEUE_INIT;                           /* ports_lock; open ones, borrowed */
 static const struct fm_port_ops *_Atomic transport;
 
@@ -241,6 +241,7 @@ static bool server_close(PFLT_PORT server, bool wait)
         if (first) {
                 g_queue_remove(&servers, server);
                 g_queue_remove(&server->filter->ports, server);
+                pthread_cond_broadcast(&ports_changed);
         }
         pthread_mutex_unlock(&ports_lock);
         if (wait)
@@ -281,8 +282,10 @@ static bool client_close(PFLT_PORT client)
         pthread_mutex_lock(&ports_lock);
         first = !client->closed;
         client->closed = true;
-        if (first)
+        if (first) {
                 client->server->connections--;
+                pthread_cond_broadcast(&ports_changed);
+        }
         pthread_mutex_unlock(&ports_lock);
         if (!first)
                 return false;
@@ -437,6 +440,65 @@ VOID FLTAPI FltFreeSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor)
                 ExFreePool(SecurityDescriptor);
 }
 
+/* A connection that only waits for its DisconnectNotify to give its place back, referenced; or NULL. */
+static PFLT_PORT some_leaver(PFLT_PORT server)
+{
+        const struct fm_port_ops *ops = atomic_load(&transport);
+        g_autoptr(GPtrArray) clients = g_ptr_array_new_with_free_func((GDestroyNotify)fm_port_unref);
+
+        pthread_mutex_lock(&ports_lock);
+        for (GList *l = server->filter->ports.head; l; l = l->next) {
+                PFLT_PORT port = l->data;
+
+                if (port->server == server && port->accepted && !port->closed &&
+                    !fm_rundown_inside(&port->calls))
+                        g_ptr_array_add(clients, fm_port_ref(port));
+        }
+        pthread_mutex_unlock(&ports_lock);
+        for (guint i = 0; i < clients->len; i++)
+                if (ops && ops->has_left(((PFLT_PORT)clients->pdata[i])->connection))
+                        return fm_port_ref(clients->pdata[i]);
+        return NULL;
+}
+
+/* ports_lock held. */
+static NTSTATUS place_take_locked(PFLT_PORT server)
+{
+        if (server->closed)
+                return STATUS_OBJECT_NAME_NOT_FOUND;
+        if (server->connections >= server->max_connections)
+                return STATUS_CONNECTION_COUNT_LIMIT;
+        server->connections++;
+        return STATUS_SUCCESS;
+}
+
+/*
+ * One of MaxConnections. An agent's end has reached the filter on Windows when anybody can know of it; here it
+ * is waited for, so that the next agent does not find the place of the last one taken. Not for callbacks that
+ * the last one left behind.
+ */
+static NTSTATUS place_take(PFLT_PORT server)
+{
+        PFLT_PORT leaver;
+        NTSTATUS status;
+
+        pthread_mutex_lock(&ports_lock);
+        while ((status = place_take_locked(server)) == STATUS_CONNECTION_COUNT_LIMIT) {
+                pthread_mutex_unlock(&ports_lock);
+                leaver = some_leaver(server);
+                if (!leaver)
+                        return status;
+                pthread_mutex_lock(&ports_lock);
+                while (leaver->disconnect != DISCONNECTED && !leaver->closed && !server->closed)
+                        pthread_cond_wait(&ports_changed, &ports_lock);
+                pthread_mutex_unlock(&ports_lock);
+                fm_port_unref(leaver);
+                pthread_mutex_lock(&ports_lock);
+        }
+        pthread_mutex_unlock(&ports_lock);
+        return status;
+}
+
 /* The server port that the peer may connect to, referenced and with its `connecting` entered. */
 static NTSTATUS server_enter(const struct fm_port_peer *peer, PCUNICODE_STRING name, PFLT_PORT *ret)
 {
@@ -454,18 +516,7 @@ static NTSTATUS server_enter(const struct fm_port_peer *peer, PCUNICODE_STRING n
                 return status;
 
         /* The check may look up groups: not under the lock. */
-        if (!may_connect(server, peer))
-                status = STATUS_ACCESS_DENIED;
-        pthread_mutex_lock(&ports_lock);
-        if (!NT_SUCCESS(status))
-                ;
-        else if (server->closed)
-                status = STATUS_OBJECT_NAME_NOT_FOUND;
-        else if (server->connections >= server->max_connections)
-                status = STATUS_CONNECTION_COUNT_LIMIT;
-        else
-                server->connections++;
-        pthread_mutex_unlock(&ports_lock);
+        status = may_connect(server, peer) ? place_take(server) : STATUS_ACCESS_DENIED;
         if (!NT_SUCCESS(status)) {
                 fm_rundown_release(&server->connecting);
                 fm_port_unref(server);
@@ -534,13 +585,13 @@ NTSTATUS fm_port_call(PFLT_PORT client, const struct fm_port_peer *peer, PVOID i
         status = client->server->message_notify(client->cookie, input, input_length, output, output_length,
                                                 returned);
         fm_callback_leave(&scope);
-        fm_rundown_release(&client->calls);
         if (*returned > output_length && status != STATUS_BUFFER_TOO_SMALL) {
-                fm_violation("port-output-too-long",
-                             "MessageNotify says it returned %u bytes in a buffer of %u", *returned,
-                             output_length);
+                fm_violation_of(&(struct fm_culprit){client->filter->name, "MessageNotify", NULL,
+                                                     (const void *)client->server->message_notify},
+                                "port-output-too-long", "returned %u bytes in a buffer of %u", *returned, output_length);
                 *returned = output_length;
         }
+        fm_rundown_release(&client->calls);
         return status;
 }
 

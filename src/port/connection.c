@@ -18,6 +18,7 @@
 #include "nt/process.h"
 #include "port/given.h"
 #include "port/packet.h"
+#include "port/session.h"
 
 #define TRIM_FROM (1024 * 1024) /* a message or reply larger than this gives its memory back */
 #define HEADER_SIZE 16u /* FILTER_MESSAGE_HEADER */
@@ -30,6 +31,7 @@ struct sender {
         struct fm_connection *connection;
         struct fm_slot slot;        /* once granted */
         bool granted;               /* connection lock */
+        bool waits;                 /* connection lock; for a slot, or did */
         _Atomic uint32_t event;     /* futex: something happened while it queued */
         _Atomic bool terminating;
         _Atomic bool offered;       /* slot is valid for the watch */
@@ -40,8 +42,8 @@ struct receive {
         uint32_t size;
 };
 
-static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
-static GQueue live = G_QUEUE_INIT; /* live_lock; borrowed: a connection leaves when it is killed */
+static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
+static GQueue known = G_QUEUE_INIT; /* known_lock; borrowed: a connection leaves when it has ended */
 
 struct fm_connection *fm_connection_ref(struct fm_connection *connection)
 {
@@ -95,9 +97,9 @@ int fm_connection_new(int socket, PEPROCESS process, bool plain, struct fm_conne
                 return r;
         }
 
-        pthread_mutex_lock(&live_lock);
-        g_queue_push_tail(&live, connection);
-        pthread_mutex_unlock(&live_lock);
+        pthread_mutex_lock(&known_lock);
+        g_queue_push_tail(&known, connection);
+        pthread_mutex_unlock(&known_lock);
         *ret = connection;
         return 0;
 }
@@ -106,8 +108,8 @@ struct fm_connection *fm_connection_find(const uint8_t token[FM_TOKEN_SIZE])
 {
         struct fm_connection *found = NULL;
 
-        pthread_mutex_lock(&live_lock);
-        for (GList *l = live.head; l; l = l->next) {
+        pthread_mutex_lock(&known_lock);
+        for (GList *l = known.head; l; l = l->next) {
                 struct fm_connection *connection = l->data;
                 unsigned different = 0;
 
@@ -117,7 +119,7 @@ struct fm_connection *fm_connection_find(const uint8_t token[FM_TOKEN_SIZE])
                 if (!different)
                         found = fm_connection_ref(connection);
         }
-        pthread_mutex_unlock(&live_lock);
+        pthread_mutex_unlock(&known_lock);
         return found;
 }
 
@@ -125,14 +127,14 @@ GPtrArray *fm_connection_list(PEPROCESS process)
 {
         GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)fm_connection_unref);
 
-        pthread_mutex_lock(&live_lock);
-        for (GList *l = live.head; l; l = l->next) {
+        pthread_mutex_lock(&known_lock);
+        for (GList *l = known.head; l; l = l->next) {
                 struct fm_connection *connection = l->data;
 
-                if (!process || connection->process == process)
+                if ((!process || connection->process == process) && !atomic_load(&connection->dead))
                         g_ptr_array_add(list, fm_connection_ref(connection));
         }
-        pthread_mutex_unlock(&live_lock);
+        pthread_mutex_unlock(&known_lock);
         return list;
 }
 
@@ -169,7 +171,8 @@ static void grant_locked(struct fm_connection *connection)
                 sender->slot.ticket = connection->next_ticket++;
                 connection->slots[index] = sender->slot;
                 sender->granted = true;
-                sender_notify(sender);
+                if (sender->waits)
+                        sender_notify(sender);
         }
 }
 
@@ -239,6 +242,7 @@ static NTSTATUS slot_get(struct fm_connection *connection, struct sender *sender
                         g_queue_remove(&connection->queue, sender);
                         break;
                 }
+                sender->waits = true;
                 pthread_mutex_unlock(&connection->lock);
                 sleep_on(&sender->event, event, message, &timed_out);
                 pthread_mutex_lock(&connection->lock);
@@ -337,16 +341,11 @@ NTSTATUS fm_connection_send(struct fm_connection *connection, struct fm_port_mes
 
 void fm_connection_kill(struct fm_connection *connection)
 {
-        bool was_live;
-
-        pthread_mutex_lock(&live_lock);
-        was_live = g_queue_remove(&live, connection);
-        pthread_mutex_unlock(&live_lock);
-        if (!was_live)
-                return;
-
         pthread_mutex_lock(&connection->lock);
-        atomic_store(&connection->dead, true);
+        if (atomic_exchange(&connection->dead, true)) {
+                pthread_mutex_unlock(&connection->lock);
+                return;
+        }
         fm_ring_kill(&connection->ring);
         /* A sender that has its slot but did not offer yet sees `dead` right after it did. */
         for (uint64_t left = connection->in_use; left; left &= left - 1)
@@ -359,6 +358,44 @@ void fm_connection_kill(struct fm_connection *connection)
         pthread_mutex_unlock(&connection->lock);
 }
 
+bool fm_connection_has_left(struct fm_connection *connection)
+{
+        struct pollfd poll_fd = { .fd = connection->fd, .events = POLLRDHUP };
+
+        return poll(&poll_fd, 1, 0) == 1;
+}
+
+void fm_connection_ended(struct fm_connection *connection)
+{
+        g_autoptr(GPtrArray) leavers = NULL;
+
+        pthread_mutex_lock(&known_lock);
+        g_queue_remove(&known, connection);
+        pthread_mutex_unlock(&known_lock);
+        pthread_mutex_lock(&connection->lock);
+        connection->ended = true;
+        leavers = g_steal_pointer(&connection->leavers);
+        pthread_mutex_unlock(&connection->lock);
+        for (guint i = 0; leavers && i < leavers->len; i++)
+                fm_session_left(leavers->pdata[i]);
+}
+
+bool fm_connection_tell_end(struct fm_connection *connection, struct fm_session *session)
+{
+        bool ended;
+
+        pthread_mutex_lock(&connection->lock);
+        ended = connection->ended;
+        if (!ended) {
+                if (!connection->leavers)
+                        connection->leavers =
+                                g_ptr_array_new_with_free_func((GDestroyNotify)fm_session_unref);
+                g_ptr_array_add(connection->leavers, fm_session_ref(session));
+        }
+        pthread_mutex_unlock(&connection->lock);
+        return !ended;
+}
+
 void fm_connection_answered(struct fm_connection *connection)
 {
         pthread_mutex_lock(&connection->lock);
@@ -368,6 +405,8 @@ void fm_connection_answered(struct fm_connection *connection)
         pthread_mutex_unlock(&connection->lock);
         if (atomic_load(&connection->has_pending))
                 fm_connection_flush(connection);
+        if (connection->plain)
+                plain_pump(connection, NULL);
 }
 
 void fm_connection_poke(struct fm_connection *connection, uint32_t flags)
@@ -417,6 +456,9 @@ static void plain_pump(struct fm_connection *connection, const struct receive *n
         struct fm_taken taken;
         bool poke = false, failed = false;
 
+        /* CONNECTED is the first frame, and handles that were given before it follow at once. */
+        if (!atomic_load(&connection->answered))
+                return;
         pthread_mutex_lock(&connection->plain_lock);
         while (connection->receives.head && !failed) {
                 struct receive *chosen = NULL;

@@ -3,9 +3,9 @@
  * One agent's connection to one port, on the server's side: its ring, those who send, and the handles it was
  * given.
  *
- * Locks: lock guards slots, queue and client; given_lock the descriptors that wait to be sent, and the order
- * of DOORBELL frames; plain_lock the receives of a client without a ring. Order: plain_lock, given_lock; lock
- * with none of them. None is held across a callback or a wait.
+ * Locks: lock guards slots, queue, client and leavers; given_lock the descriptors that wait to be sent, and
+ * the order of DOORBELL frames; plain_lock the receives of a client without a ring. Order: plain_lock,
+ * given_lock; lock with none of them. None is held across a callback or a wait.
  */
 #pragma once
 
@@ -36,12 +36,14 @@ struct fm_connection {
         uint8_t token[FM_TOKEN_SIZE];
         struct fm_ring ring;
 
-        _Atomic bool dead;
+        _Atomic bool dead; /* killed */
 
         pthread_mutex_t lock;
         /* The peer has its CONNECTED: doorbells may follow, and an end of file means the end. Set under lock. */
         _Atomic bool answered;
         PFLT_PORT client;     /* lock; the transport's reference while it is connected */
+        bool ended;           /* lock; the filter has heard of the end, or of nothing at all */
+        GPtrArray *leavers;   /* lock; struct fm_session, each a reference: they asked for that; or NULL */
         uint64_t next_ticket; /* lock */
         uint64_t free;        /* lock; bit set: the slot may be used */
         uint64_t in_use;      /* lock; a sender has it */
@@ -62,9 +64,11 @@ struct fm_connection {
         uint64_t complained; /* plain_lock; ticket of the message for which a receive ended as too small */
 };
 
+struct fm_session;
+
 /*
  * A connection of the process over the socket (borrowed; duplicated). 0 or -errno. It can be found by its
- * token and by its process until it is killed.
+ * process until it is killed, and by its token until fm_connection_ended().
  */
 int fm_connection_new(int socket, PEPROCESS process, bool plain, struct fm_connection **ret);
 struct fm_connection *fm_connection_ref(struct fm_connection *connection);
@@ -77,6 +81,12 @@ struct fm_connection *fm_connection_find(const uint8_t token[FM_TOKEN_SIZE]);
 NTSTATUS fm_connection_send(struct fm_connection *connection, struct fm_port_message *message);
 /* No message any more in either direction: all senders end, the agent reads end of file. Idempotent. */
 void fm_connection_kill(struct fm_connection *connection);
+/* The agent holds no descriptor of the port's socket any more. */
+bool fm_connection_has_left(struct fm_connection *connection);
+/* DisconnectNotify has run, or is not owed: whoever waits for that is told. */
+void fm_connection_ended(struct fm_connection *connection);
+/* false: it has ended already. Otherwise the session (referenced) gets its answer to JOIN when it has. */
+bool fm_connection_tell_end(struct fm_connection *connection, struct fm_session *session);
 /* CONNECTED was sent: a kill that came before takes its full effect, handles that were given go out. */
 void fm_connection_answered(struct fm_connection *connection);
 /* The agent asks for something: FM_POKE_*. */

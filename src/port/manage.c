@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Management requests: what fltmc and the Filter* functions beside the ports ask for. Everything is answered
- * with the documented Flt functions; an entry is what they fill in, so its layout is theirs.
+ * with the documented Flt functions; an entry is what they fill in, so its layout is theirs. Mounting and unmounting,
+ * which are no business of theirs, are handed on to whoever runs this filter manager.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +12,9 @@
 #include "fltmgr/loader.h"
 #include "fltmgr/manager.h"
 #include "nt/log.h"
+#include "nt/status.h"
 #include "nt/unicode.h"
+#include "port/server.h"
 #include "port/session.h"
 
 #define ENTRY_MAX 16384
@@ -30,6 +34,11 @@ static bool is_change(uint32_t op)
 {
         return op == FM_MANAGE_LOAD || op == FM_MANAGE_UNLOAD || op == FM_MANAGE_ATTACH ||
                op == FM_MANAGE_DETACH;
+}
+
+static bool may_change(const struct fm_session *session)
+{
+        return session->credentials.uid == 0 || session->credentials.uid == geteuid();
 }
 
 /* The frame's bytes may lie at an odd address. */
@@ -284,10 +293,9 @@ void fm_manage(const struct fm_session *session, const struct fm_frame *frame, s
         };
         struct answer answer = { .frame = reply, .entries = entries };
         g_autofree void *buffer = g_malloc0(ENTRY_MAX);
-        uid_t uid = session->credentials.uid;
         NTSTATUS status;
 
-        if (is_change(frame->manage.op) && uid != 0 && uid != geteuid())
+        if (is_change(frame->manage.op) && !may_change(session))
                 status = STATUS_PRIVILEGE_NOT_HELD;
         else if (frame->manage.op == FM_MANAGE_LIST_FILTERS)
                 status = list_filters(&request, &answer, buffer);
@@ -306,4 +314,68 @@ void fm_manage(const struct fm_session *session, const struct fm_frame *frame, s
         g_free(request.volume.Buffer);
         g_free(request.instance.Buffer);
         g_free(request.altitude.Buffer);
+}
+
+static const struct fm_port_volume_ops *volume_ops;
+static void *volume_data;
+
+void fm_port_server_set_volume_ops(const struct fm_port_volume_ops *ops, void *data)
+{
+        volume_ops = ops;
+        volume_data = data;
+}
+
+static NTSTATUS status_of_volume(int r)
+{
+        switch (r) {
+        case 0:
+                return STATUS_SUCCESS;
+        case -ENOENT:
+                return STATUS_FLT_VOLUME_NOT_FOUND;
+        case -ESHUTDOWN:
+                return STATUS_SHUTDOWN_IN_PROGRESS;
+        default:
+                return fm_status_from_errno(-r);
+        }
+}
+
+void fm_manage_volume(const struct fm_session *session, const struct fm_frame *frame, struct fm_frame *reply,
+                      uint8_t *entries)
+{
+        g_autofree char *source = g_strndup((const char *)frame->volume.source.data, frame->volume.source.length);
+        g_autofree char *mount_point =
+                g_strndup((const char *)frame->volume.mount_point.data, frame->volume.mount_point.length);
+        g_autofree char *options = g_strndup((const char *)frame->volume.options.data, frame->volume.options.length);
+        const struct fm_port_volume volume = {
+                .source = source,
+                .mount_point = mount_point,
+                .options = options,
+                .flags = frame->volume.flags,
+                .sector_size = frame->volume.sector_size,
+                .attr_timeout_ms = frame->volume.attr_timeout_ms,
+                .entry_timeout_ms = frame->volume.entry_timeout_ms,
+        };
+        struct answer answer = { .frame = reply, .entries = entries };
+        bool mounts = frame->volume.op == FM_VOLUME_MOUNT, ends = false;
+        char *error = NULL;
+        int r;
+
+        if (!may_change(session)) {
+                reply->managed.status = STATUS_PRIVILEGE_NOT_HELD;
+        } else if (!volume_ops) {
+                reply->managed.status = STATUS_NOT_SUPPORTED;
+        } else if ((!mounts && frame->volume.op != FM_VOLUME_UNMOUNT) || *mount_point != '/' ||
+                   (mounts && *source != '/')) {
+                reply->managed.status = STATUS_INVALID_PARAMETER;
+        } else {
+                r = mounts ? volume_ops->mount(volume_data, &volume, &error)
+                           : volume_ops->unmount(volume_data, &volume, &ends, &error);
+                reply->managed.status = status_of_volume(r);
+                if (error)
+                        entry_add(&answer, error, (ULONG)MIN(strlen(error), (size_t)ENTRY_MAX));
+                else if (ends)
+                        entry_add(&answer, "", 0);
+        }
+        free(error);
+        reply->managed.entries = (struct fm_bytes){ .data = entries, .length = answer.used };
 }

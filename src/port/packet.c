@@ -84,10 +84,12 @@ int fm_packet_receive(int socket, void *buffer, struct fm_frame *frame, int *fds
         }
         if (length == 0)
                 r = *fd_count ? -EPROTO : 0;
-        else if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        else if (message.msg_flags & MSG_TRUNC ||
+                 (message.msg_flags & MSG_CTRUNC && *fd_count == FM_FRAME_DESCRIPTORS_MAX))
                 r = -EPROTO;
         else
-                r = fm_frame_decode(buffer, length, *fd_count, frame);
+                r = fm_frame_decode(buffer, length,
+                                    message.msg_flags & MSG_CTRUNC ? FM_DESCRIPTORS_LOST : *fd_count, frame);
         if (r == 0 && length > 0)
                 return 1;
         for (unsigned i = 0; i < *fd_count; i++)

@@ -143,17 +143,22 @@ static void end_session(struct fm_session *session)
 
 static void accept_one(void)
 {
+        static const struct fm_frame goodbye = {
+                .type = FM_FRAME_GOODBYE, .goodbye.status = STATUS_INSUFFICIENT_RESOURCES,
+        };
         struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
         struct fm_session *session;
         int fd;
 
         fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE) && server.spare >= 0) {
-                /* Else the listener stays ready for ever. The client reads end of file. */
+                /* Else the listener stays ready for ever. */
                 close(server.spare);
                 fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0)
+                if (fd >= 0) {
+                        fm_packet_send(fd, &goodbye, NULL, 0);
                         close(fd);
+                }
                 server.spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
                 fm_log(FM_LOG_WARNING, "port", "out of file descriptors: a client was turned away");
                 return;
@@ -281,6 +286,11 @@ static void op_kick(void *connection)
         fm_connection_kill(connection);
 }
 
+static bool op_has_left(void *connection)
+{
+        return fm_connection_has_left(connection);
+}
+
 static void op_release(void *connection)
 {
         fm_connection_unref(connection);
@@ -289,6 +299,7 @@ static void op_release(void *connection)
 static const struct fm_port_ops ops = {
         .send = op_send,
         .kick = op_kick,
+        .has_left = op_has_left,
         .release = op_release,
         .has_client = fm_connection_exists,
         .give = fm_connection_give,

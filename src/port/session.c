@@ -30,6 +30,7 @@ struct job {
         int fd; /* that came with it, or -1 */
         /* A disconnect instead. */
         PFLT_PORT client;
+        struct fm_connection *connection; /* reference */
 };
 
 /*
@@ -190,9 +191,11 @@ static void job_done(struct fm_session *session)
 static void run_disconnect(struct job *job)
 {
         fm_port_disconnected(job->client);
+        fm_connection_ended(job->connection);
+        fm_connection_unref(job->connection);
 }
 
-static void disconnect_start(PFLT_PORT client)
+static void disconnect_start(struct fm_connection *connection, PFLT_PORT client)
 {
         struct job *job = g_new0(struct job, 1);
 
@@ -200,6 +203,7 @@ static void disconnect_start(PFLT_PORT client)
         job->run = run_disconnect;
         job->fd = -1;
         job->client = client;
+        job->connection = fm_connection_ref(connection);
         fm_pool_push(&disconnect_pool, &job->work);
 }
 
@@ -213,7 +217,7 @@ static void client_drop(struct fm_connection *connection)
         connection->client = NULL;
         pthread_mutex_unlock(&connection->lock);
         if (client)
-                disconnect_start(client);
+                disconnect_start(connection, client);
 }
 
 static void run_connect(struct job *job)
@@ -267,8 +271,10 @@ static void run_connect(struct job *job)
                 fm_server_client_connected();
         if (connection)
                 fm_connection_answered(connection);
-        if (!NT_SUCCESS(status) && connection)
+        if (!NT_SUCCESS(status) && connection) {
                 fm_connection_kill(connection);
+                fm_connection_ended(connection);
+        }
 
         pthread_mutex_lock(&session->lock);
         gone = session->gone;
@@ -393,24 +399,53 @@ static void run_manage(struct job *job)
         struct fm_frame reply = { .type = FM_FRAME_MANAGED, .tag = job->frame.tag };
         g_autofree uint8_t *entries = g_malloc(FM_INLINE_MAX);
 
-        fm_manage(job->session, &job->frame, &reply, entries);
+        if (job->frame.type == FM_FRAME_VOLUME)
+                fm_manage_volume(job->session, &job->frame, &reply, entries);
+        else
+                fm_manage(job->session, &job->frame, &reply, entries);
         answer(job->session, &reply, NULL, 0);
         job_done(job->session);
 }
 
+static bool joined(struct fm_session *session, uint64_t tag, NTSTATUS status)
+{
+        struct fm_frame reply = { .type = FM_FRAME_JOINED, .tag = tag, .joined.status = status };
+
+        return answer(session, &reply, NULL, 0);
+}
+
+void fm_session_left(struct fm_session *session)
+{
+        joined(session, session->join_tag, STATUS_PORT_DISCONNECTED);
+}
+
+/*
+ * Who asks for a connection that its agent has left learns that it has ended when the filter has: so a client
+ * can wait for that.
+ */
 static bool join(struct fm_session *session, const struct fm_frame *request)
 {
-        struct fm_frame reply = { .type = FM_FRAME_JOINED, .tag = request->tag };
         struct fm_connection *connection = fm_connection_find(request->join.token);
+        bool waits;
 
-        if (connection) {
-                pthread_mutex_lock(&session->lock);
-                session->connection = connection;
-                pthread_mutex_unlock(&session->lock);
-                session->kind = FM_SESSION_CHANNEL;
+        if (!connection)
+                return joined(session, request->tag, STATUS_PORT_DISCONNECTED);
+        if (fm_connection_has_left(connection)) {
+                session->join_tag = request->tag;
+                session->kind = FM_SESSION_LEAVER;
+                waits = fm_connection_tell_end(connection, session);
+                fm_connection_unref(connection);
+                return waits || joined(session, request->tag, STATUS_PORT_DISCONNECTED);
         }
-        reply.joined.status = connection ? STATUS_SUCCESS : STATUS_PORT_DISCONNECTED;
-        return answer(session, &reply, NULL, 0);
+        if (atomic_load(&connection->dead)) {
+                fm_connection_unref(connection);
+                return joined(session, request->tag, STATUS_PORT_DISCONNECTED);
+        }
+        pthread_mutex_lock(&session->lock);
+        session->connection = connection;
+        pthread_mutex_unlock(&session->lock);
+        session->kind = FM_SESSION_CHANNEL;
+        return joined(session, request->tag, STATUS_SUCCESS);
 }
 
 static bool hello(struct fm_session *session, const struct fm_frame *request)
@@ -469,6 +504,15 @@ static bool handle(struct fm_session *session, const struct fm_frame *frame, con
         case FM_FRAME_CALL:
                 if (session->kind != FM_SESSION_CHANNEL && !(is_port && session->connection->plain))
                         return false;
+                if (frame->call.flags & FM_CALL_IN_MEMFD && given < 0) {
+                        struct fm_frame reply = {
+                                .type = FM_FRAME_RETURN,
+                                .tag = frame->tag,
+                                .ret.status = STATUS_INSUFFICIENT_RESOURCES,
+                        };
+
+                        return answer(session, &reply, NULL, 0); /* we had no room for it */
+                }
                 *fd = -1;
                 return job_start(session, &call_pool, run_call, data, length, given);
         case FM_FRAME_POKE:
@@ -480,6 +524,7 @@ static bool handle(struct fm_session *session, const struct fm_frame *frame, con
         case FM_FRAME_REPLY:
                 return is_port && session->connection->plain && plain_frame(session, frame);
         case FM_FRAME_MANAGE:
+        case FM_FRAME_VOLUME:
                 if (session->kind != FM_SESSION_GREETED && session->kind != FM_SESSION_MANAGER)
                         return false;
                 session->kind = FM_SESSION_MANAGER;

@@ -34,6 +34,7 @@ enum fm_session_kind {
         FM_SESSION_PORT,
         FM_SESSION_CHANNEL,
         FM_SESSION_MANAGER,
+        FM_SESSION_LEAVER, /* waits for the answer to its JOIN */
 };
 
 struct fm_session {
@@ -45,6 +46,7 @@ struct fm_session {
         gid_t *groups;
 
         enum fm_session_kind kind; /* I/O thread */
+        uint64_t join_tag;         /* I/O thread, before it is a leaver */
 
         pthread_mutex_t lock;
         struct fm_connection *connection; /* lock to set, once; reference */
@@ -63,6 +65,9 @@ bool fm_session_receive(struct fm_session *session);
 /* The peer has gone, or is thrown out: its connection ends. Once; I/O thread. */
 void fm_session_end(struct fm_session *session);
 
+/* The connection that a leaver asks for has ended: its JOIN is answered. */
+void fm_session_left(struct fm_session *session);
+
 /* session.c asks the server to read from the session again, or not to. */
 void fm_server_want_input(struct fm_session *session, bool wanted);
 /* The user's account, with one session more; NULL: too many. _put() takes the session off again. */
@@ -78,3 +83,6 @@ void fm_session_pools_stop(void);
 /* manage.c */
 void fm_manage(const struct fm_session *session, const struct fm_frame *request, struct fm_frame *answer,
                uint8_t *entries);
+/* The same for VOLUME. */
+void fm_manage_volume(const struct fm_session *session, const struct fm_frame *request, struct fm_frame *answer,
+                      uint8_t *entries);

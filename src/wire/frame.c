@@ -139,6 +139,15 @@ static struct fm_bytes get_name(struct reader *r)
         return bytes;
 }
 
+static struct fm_bytes get_path(struct reader *r)
+{
+        struct fm_bytes bytes = get_bytes(r, FM_PATH_MAX);
+
+        if (bytes.length && memchr(bytes.data, 0, bytes.length))
+                r->error = -EPROTO;
+        return bytes;
+}
+
 static void get_zero(struct reader *r)
 {
         if (get_u32(r) != 0)
@@ -259,6 +268,16 @@ ssize_t fm_frame_encode(const struct fm_frame *f, void *buffer, size_t size)
                 put_bytes(&w, f->manage.volume, FM_NAME_MAX);
                 put_bytes(&w, f->manage.instance, FM_NAME_MAX);
                 put_bytes(&w, f->manage.altitude, FM_NAME_MAX);
+                break;
+        case FM_FRAME_VOLUME:
+                put_u32(&w, f->volume.op);
+                put_u32(&w, f->volume.flags);
+                put_u32(&w, f->volume.sector_size);
+                put_u32(&w, f->volume.attr_timeout_ms);
+                put_u32(&w, f->volume.entry_timeout_ms);
+                put_bytes(&w, f->volume.source, FM_PATH_MAX);
+                put_bytes(&w, f->volume.mount_point, FM_PATH_MAX);
+                put_bytes(&w, f->volume.options, FM_PATH_MAX);
                 break;
         case FM_FRAME_MANAGED:
                 put_u32(&w, f->managed.status);
@@ -383,6 +402,16 @@ int fm_frame_decode(const void *buffer, size_t length, unsigned descriptors, str
                 f->manage.instance = get_name(&r);
                 f->manage.altitude = get_name(&r);
                 break;
+        case FM_FRAME_VOLUME:
+                f->volume.op = get_u32(&r);
+                f->volume.flags = get_flags(&r, FM_VOLUME_FLAGS);
+                f->volume.sector_size = get_u32(&r);
+                f->volume.attr_timeout_ms = get_u32(&r);
+                f->volume.entry_timeout_ms = get_u32(&r);
+                f->volume.source = get_path(&r);
+                f->volume.mount_point = get_path(&r);
+                f->volume.options = get_path(&r);
+                break;
         case FM_FRAME_MANAGED:
                 f->managed.status = get_u32(&r);
                 f->managed.more = get_flags(&r, 1);
@@ -408,7 +437,8 @@ int fm_frame_decode(const void *buffer, size_t length, unsigned descriptors, str
                 return -EPROTO;
         }
 
-        if (r.error || r.position != r.size || r.descriptors != descriptors)
+        if (r.error || r.position != r.size ||
+            (r.descriptors != descriptors && descriptors != FM_DESCRIPTORS_LOST))
                 return -EPROTO;
         return 0;
 }

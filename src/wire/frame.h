@@ -10,10 +10,11 @@
  * Three kinds of socket, told apart by the first frame after HELLO:
  *   port      CONNECT, then (ring) doorbells from the server, or (no ring) GET/REPLY; lives as long as the connection
  *   channel   JOIN with the token of a connection; one CALL at a time; any process that has the token
- *   manager   MANAGE
+ *   manager   MANAGE, VOLUME
  */
 #pragma once
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,6 +28,7 @@
 #define FM_FRAME_DESCRIPTORS_MAX 16       /* SCM_RIGHTS descriptors with one frame */
 #define FM_CONTEXT_MAX 0xFFE7u            /* connection context */
 #define FM_NAME_MAX 1024u                 /* bytes of any name in a frame */
+#define FM_PATH_MAX 4095u                 /* bytes of a path */
 #define FM_CALL_MAX (16u * 1024 * 1024)   /* bytes of each direction of a call */
 #define FM_TOKEN_SIZE 16
 
@@ -44,6 +46,7 @@ enum fm_frame_type {
         FM_FRAME_MANAGE = 6,            /* MANAGED */
         FM_FRAME_GET = 7,               /* MESSAGE; without a ring only */
         FM_FRAME_REPLY = 8,             /* RESULT; without a ring only */
+        FM_FRAME_VOLUME = 9,            /* MANAGED */
 
         /* server to client */
         FM_FRAME_WELCOME = 0x8001,
@@ -59,6 +62,18 @@ enum fm_frame_type {
 
 #define FM_CONNECT_RING 0x1u  /* wants the shared ring */
 #define FM_CALL_IN_MEMFD 0x1u /* the frame's one descriptor holds input at 0 and takes output at out_offset */
+enum fm_volume_op {
+        FM_VOLUME_MOUNT = 1,   /* all fields; a failure's one entry says in UTF-8 what is wrong */
+        FM_VOLUME_UNMOUNT = 2, /* mount point; the same. A success has an entry, of no bytes, if the manager ends now */
+};
+
+#define FM_VOLUME_ALLOW_OTHER 0x1u
+#define FM_VOLUME_NO_ALLOW_OTHER 0x2u
+#define FM_VOLUME_READ_ONLY 0x4u
+#define FM_VOLUME_FORCE 0x8u /* to unmount: end what is in progress on it */
+#define FM_VOLUME_LAZY 0x10u /* to unmount: out of sight now, and over when nothing is open any more */
+#define FM_VOLUME_FLAGS 0x1fu
+
 #define FM_POKE_DOORBELL 0x1u
 #define FM_POKE_SLOTS 0x2u
 
@@ -152,6 +167,13 @@ struct fm_frame {
                         struct fm_bytes filter, volume, instance, altitude;
                 } manage;
                 struct {
+                        uint32_t op, flags; /* FM_VOLUME_* */
+                        uint32_t sector_size;
+                        uint32_t attr_timeout_ms, entry_timeout_ms;
+                        struct fm_bytes source, mount_point; /* absolute paths, no NUL; bytes as the file system has them */
+                        struct fm_bytes options;             /* of mount(8) */
+                } volume;
+                struct {
                         int32_t status;
                         uint32_t more;           /* 1: ask again with first += count */
                         uint32_t count;
@@ -178,9 +200,12 @@ struct fm_frame {
 /* Bytes written, or -EMSGSIZE (buffer or a limit), -EINVAL (unknown type). */
 ssize_t fm_frame_encode(const struct fm_frame *frame, void *buffer, size_t size);
 
+#define FM_DESCRIPTORS_LOST UINT_MAX
+
 /*
  * Decodes exactly one frame of length bytes; pointers in *ret point into the buffer. descriptors: how many came
- * with the packet; a number that does not fit the frame is a violation. 0 or -EPROTO.
+ * with the packet; a number that does not fit the frame is a violation. FM_DESCRIPTORS_LOST: the receiver had no
+ * room for them all, so their number says nothing. 0 or -EPROTO.
  */
 int fm_frame_decode(const void *buffer, size_t length, unsigned descriptors, struct fm_frame *ret);
 

@@ -114,10 +114,15 @@ int fm_ring_map(struct fm_ring *ring, int fd, uint64_t size)
 {
         struct fm_ring_header *header;
         struct stat st;
+        int seals;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (size < header_size() || size > SSIZE_MAX || (uint64_t)st.st_size != size)
+                return -EPROTO;
+        /* What can shrink can be a fault tomorrow. */
+        seals = fcntl(fd, F_GET_SEALS);
+        if (seals < 0 || !(seals & F_SEAL_SHRINK))
                 return -EPROTO;
         header = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
         if (header == MAP_FAILED)
@@ -220,14 +225,18 @@ enum fm_ring_result fm_ring_withdraw(struct fm_ring *ring, const struct fm_slot 
                 uint64_t word = word_load(ring, slot->index);
                 enum fm_slot_state state = word_state(word), to;
 
-                if (judge(slot, word) != FM_RING_WAITING)
+                if (judge(slot, word) != FM_RING_WAITING) {
+                        /* An agent that wrote nonsense has not woken who sleeps on it. */
+                        word_wake(ring, slot->index);
                         return judge(slot, word);
+                }
                 to = state == FM_SLOT_TAKING || state == FM_SLOT_REPLYING ? FM_SLOT_WITHDRAWN : FM_SLOT_FREE;
                 if (word_move(ring, slot->index, slot->ticket, state, to)) {
                         word_wake(ring, slot->index);
                         return to == FM_SLOT_FREE ? FM_RING_LEFT : FM_RING_QUARANTINED;
                 }
         }
+        word_wake(ring, slot->index);
         return FM_RING_BROKEN;
 }
 

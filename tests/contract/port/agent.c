@@ -199,6 +199,18 @@ static void do_reply(const struct remote_request *request, struct remote_result 
                                                   request->size);
 }
 
+static void do_map(const struct remote_request *request, struct remote_result *result)
+{
+        void *view = MapViewOfFile(handle_of(request), FILE_MAP_READ, 0, 0, request->size);
+
+        result->error = GetLastError();
+        result->hr = view != NULL;
+        if (!view)
+                return;
+        keep(result, view, request->size);
+        UnmapViewOfFile(view);
+}
+
 static void do_send(const struct remote_request *request, struct remote_result *result)
 {
         void *in_map, *out_map;
@@ -216,7 +228,23 @@ static void do_send(const struct remote_request *request, struct remote_result *
         memory_free(out, out_map);
 }
 
-static void do_fork_send(const struct remote_request *request, struct remote_result *result)
+static void do_spin(const struct remote_request *request, struct remote_result *result)
+{
+        struct slot *slot = &slots[request->slot];
+
+        while ((DWORD)__atomic_load_n(&slot->overlapped.Internal, __ATOMIC_ACQUIRE) == STATUS_PENDING)
+                ;
+        keep_slot(result, slot);
+}
+
+static void do_start_and_spin(const struct remote_request *request, struct remote_result *result)
+{
+        do_start_get(request, result);
+        do_spin(request, result);
+}
+
+static void do_in_child(const struct remote_request *request, struct remote_result *result,
+                        void (*function)(const struct remote_request *, struct remote_result *))
 {
         int answer[2];
         pid_t child;
@@ -224,7 +252,7 @@ static void do_fork_send(const struct remote_request *request, struct remote_res
         g_assert(pipe(answer) == 0);
         child = fork();
         if (child == 0) {
-                do_send(request, result);
+                function(request, result);
                 result->value = (uint64_t)getpid();
                 _exit(write(answer[1], result, sizeof(*result)) != sizeof(*result));
         }
@@ -241,6 +269,28 @@ static void do_poll(const struct remote_request *request, struct remote_result *
         result->hr = (uint32_t)FilterGetPortDescriptor(handle_of(request), &descriptor.fd);
         if (result->hr == S_OK)
                 result->value = (uint64_t)poll(&descriptor, 1, -1);
+}
+
+/* Two overlapped receives and the port's descriptor: whichever completes first. */
+static void do_poll_result(const struct remote_request *request, struct remote_result *result)
+{
+        struct pollfd descriptor = { .fd = -1, .events = POLLIN };
+        DWORD bytes;
+
+        result->hr = (uint32_t)FilterGetPortDescriptor(handle_of(request), &descriptor.fd);
+        for (;;) {
+                for (unsigned i = 0; i < 2; i++) {
+                        struct slot *slot = &slots[request->slot + i];
+
+                        if (!GetOverlappedResult(handle_of(request), &slot->overlapped, &bytes, FALSE) &&
+                            GetLastError() == ERROR_IO_INCOMPLETE)
+                                continue;
+                        keep_slot(result, slot);
+                        return;
+                }
+                g_assert(poll(&descriptor, 1, -1) == 1);
+                result->value++;
+        }
 }
 
 static void do_become(const struct remote_request *request, struct remote_result *result)
@@ -478,6 +528,9 @@ static void run(const struct remote_request *request, struct remote_result *resu
                                                        FALSE, DUPLICATE_SAME_ACCESS);
                 result->handle = (uintptr_t)copy;
                 break;
+        case REMOTE_MAP:
+                do_map(request, result);
+                break;
         case REMOTE_GET:
                 do_get(request, result, false);
                 break;
@@ -495,6 +548,24 @@ static void run(const struct remote_request *request, struct remote_result *resu
         case REMOTE_WAIT_EVENT:
                 result->hr = WaitForSingleObject(slot->event, INFINITE);
                 keep_slot(result, slot);
+                break;
+        case REMOTE_SPIN:
+                do_spin(request, result);
+                break;
+        case REMOTE_SPIN_COMPLETED:
+                while (!HasOverlappedIoCompleted(&slot->overlapped))
+                        ;
+                keep_slot(result, slot);
+                break;
+        case REMOTE_SPIN_RESULT:
+                do {
+                        result->hr = (uint32_t)GetOverlappedResult(handle, &slot->overlapped, &bytes, FALSE);
+                        result->error = GetLastError();
+                } while (!result->hr && result->error == ERROR_IO_INCOMPLETE);
+                keep_slot(result, slot);
+                break;
+        case REMOTE_POLL_RESULT:
+                do_poll_result(request, result);
                 break;
         case REMOTE_CANCEL:
                 result->hr = (uint32_t)CancelIo(handle);
@@ -537,7 +608,10 @@ static void run(const struct remote_request *request, struct remote_result *resu
                 waitpid(forked, NULL, 0);
                 break;
         case REMOTE_FORK_SEND:
-                do_fork_send(request, result);
+                do_in_child(request, result, do_send);
+                break;
+        case REMOTE_FORK_SPIN:
+                do_in_child(request, result, do_start_and_spin);
                 break;
         case REMOTE_BECOME:
                 do_become(request, result);

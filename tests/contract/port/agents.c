@@ -6,13 +6,17 @@
  *   dies holding a message: every sender is released at once         /agents/dies/holding
  *   dies while it copies a message, while it replies                 /agents/dies/receiving, /agents/dies/replying
  *   dies inside MessageNotify                                        /agents/dies/inside-call
- *   dies while it connects                                           /agents/dies/connecting
+ *   dies while it connects                                           /agents/dies/connecting, /agents/dies/refused
+ *   dies inside DisconnectNotify                                     close.c, /reconnect/slow-disconnect
  *   is stopped in each state; goes on                                /agents/stopped/before-get,
  *                                                                    /agents/stopped/holding,
  *                                                                    /agents/stopped/replying,
- *                                                                    /agents/stopped/inside-call
+ *                                                                    /agents/stopped/receiving,
+ *                                                                    /agents/stopped/inside-call,
+ *                                                                    /agents/stopped/connecting
  *   is stopped, then dies                                            /agents/stopped/dies
- *   has no descriptors left                                          /agents/out-of-descriptors
+ *   has no descriptors left                                          /agents/out-of-descriptors; resources.c
+ *   has no memory left                                               resources.c
  *   forgets a reply: only that sender waits                          /agents/forgets
  *   replies late: 0x801F0020, the next messages flow                 /agents/late
  *   all receivers are busy: senders queue, none is starved           /agents/busy
@@ -214,6 +218,26 @@ static void dies_connecting(struct scene *scene, gconstpointer unused)
         WAIT_UNTIL(scene->port->links[0].disconnects == 1);
 }
 
+/* It dies, and the filter does not want it anyway: there was no connection. */
+static void dies_refused(struct scene *scene, gconstpointer unused)
+{
+        struct agent *agent;
+
+        kill_agent(scene);
+        wait_gone(scene);
+        agent = agent_new();
+        scene->port->hold_connects = 1;
+        scene->port->connect_status = STATUS_ACCESS_DENIED;
+        START(agent, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, NAME_DATA(PORT_NAME));
+        WAIT_UNTIL(scene->port->connecting == 1);
+        agent_kill(agent);
+        port_release(scene->port);
+        WAIT_UNTIL(scene->port->connecting == 0);
+        scene->port->connect_status = STATUS_SUCCESS;
+        connect_scene(scene);
+        g_assert_cmpuint(scene->link->disconnecting, ==, 0);
+}
+
 static void stopped_before_get(struct scene *scene, gconstpointer unused)
 {
         struct sender sender = {
@@ -286,6 +310,67 @@ static void stopped_replying(struct scene *scene, gconstpointer unused)
                 }
                 memset(reply, 0, LARGE);
         }
+}
+
+/* In the middle of copying a message, or about: it has it in the end, or the sender has left and it has not. */
+static void stopped_receiving(struct scene *scene, gconstpointer unused)
+{
+        g_autofree uint8_t *payload = g_malloc(LARGE);
+
+        for (uint32_t i = 0; i < LARGE; i++)
+                payload[i] = remote_pattern(i);
+        for (unsigned i = 0; i < 12; i++) {
+                struct sender sender = {
+                        .link = scene->link, .payload = payload, .length = LARGE, .has_timeout = true,
+                        .timeout = -300 * 10000,
+                };
+                struct sender next = { .link = scene->link, .payload = "next", .length = 4 };
+                const struct remote_result *result;
+                uint32_t serial;
+                NTSTATUS status;
+
+                serial = START(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 16 + LARGE);
+                agent_wait_blocked(scene->agent, 0);
+                sender_start(&sender);
+                for (unsigned n = 0; n < i * 8; n++)
+                        g_thread_yield();
+                stop_agent(scene);
+                status = sender_join(&sender);
+                continue_agent(scene);
+                if (status == STATUS_SUCCESS) {
+                        result = agent_finish(scene->agent, serial);
+                        g_assert_cmpuint(result->pattern, ==, LARGE);
+                        continue;
+                }
+                assert_hex(status, ==, STATUS_TIMEOUT);
+                sender_start(&next);
+                result = agent_finish(scene->agent, serial);
+                g_assert_cmpmem(result->data, 4, "next", 4);
+                assert_hex(sender_join(&next), ==, STATUS_SUCCESS);
+        }
+}
+
+/* The filter has accepted it, and it does not know yet. */
+static void stopped_connecting(struct scene *scene, gconstpointer unused)
+{
+        struct sender sender = {
+                .link = scene->link, .payload = "x", .length = 1, .has_timeout = true, .timeout = -20 * 10000,
+        };
+        uint32_t serial;
+
+        RUN(scene->agent, REMOTE_CLOSE, .handle = scene->handle);
+        wait_gone(scene);
+        scene->port->hold_connects = 1;
+        serial = START(scene->agent, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, .worker = 1, NAME_DATA(PORT_NAME));
+        WAIT_UNTIL(scene->port->connecting == 1);
+        stop_agent(scene);
+        port_release(scene->port);
+        WAIT_UNTIL(scene->port->connecting == 0);
+        sender_start(&sender);
+        assert_hex(sender_join(&sender), ==, STATUS_TIMEOUT);
+        continue_agent(scene);
+        scene->handle = agent_finish(scene->agent, serial)->handle;
+        g_assert_true(scene->handle != UINT64_MAX);
 }
 
 static void stopped_inside_call(struct scene *scene, gconstpointer unused)
@@ -483,9 +568,12 @@ static void add_tests(void)
         add("/agents/dies/replying", dies_replying);
         add("/agents/dies/inside-call", dies_inside_call);
         add("/agents/dies/connecting", dies_connecting);
+        add("/agents/dies/refused", dies_refused);
         add("/agents/stopped/before-get", stopped_before_get);
         add("/agents/stopped/holding", stopped_holding);
         add("/agents/stopped/replying", stopped_replying);
+        add("/agents/stopped/receiving", stopped_receiving);
+        add("/agents/stopped/connecting", stopped_connecting);
         add("/agents/stopped/inside-call", stopped_inside_call);
         add("/agents/stopped/dies", stopped_dies);
         add("/agents/out-of-descriptors", out_of_descriptors);

@@ -150,6 +150,7 @@ static void test_disconnect_order(void)
         struct link *link;
         uint64_t handle = agent_connect(agent, port, &link);
         char reply[8];
+        uint32_t close;
         struct sender sender = { .link = link, .payload = "x", .length = 1, .reply = reply, .reply_length = 8 };
 
         port->hold_calls = port->hold_disconnects = true;
@@ -159,14 +160,16 @@ static void test_disconnect_order(void)
         assert_hex(RUN(agent, REMOTE_GET, .handle = handle, .size = 80)->hr, ==, 0);
         sender_wait_blocked(&sender);
         assert_hex(RUN(agent, REMOTE_START_GET, .handle = handle, .size = 80, .flags = REMOTE_EVENT)->hr, ==, 0x800703E5);
-        assert_hex(RUN(agent, REMOTE_CLOSE, .handle = handle)->hr, ==, 1);
+        close = START(agent, REMOTE_CLOSE, .handle = handle, .worker = 2);
         assert_hex(sender_join(&sender), ==, STATUS_PORT_DISCONNECTED);
         g_assert_cmphex(RUN(agent, REMOTE_WAIT_EVENT)->internal, ==, 0xC0000037);
         g_assert_cmpuint(link->disconnects, ==, 0);
         g_assert_cmpuint(link->inside, ==, 1);
         assert_hex(RUN(next, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, NAME_DATA(PORT_NAME))->hr, ==, 0x800704D6);
+        g_assert_false(agent_is_done(agent, close));
         port_release(port);
-        WAIT_UNTIL(link->disconnects == 1);
+        g_assert_cmpuint(agent_finish(agent, close)->hr, ==, 1);
+        g_assert_cmpuint(link->disconnects, ==, 1);
         g_assert_cmpuint(link->inside_at_disconnect, ==, 0);
         agent_connect(next, port, NULL);
         agent_free(next);

@@ -11,7 +11,8 @@
  *   name does not start with \ or is empty                           /create/name-invalid
  *   success: connects at once, also before FltStartFiltering         /create/before-start-filtering
  *   one filter may own many ports; connections are independent       /create/many-ports
- *   (allocation failure: no way to make one happen; SecurityDescriptor NULL: see security.c)
+ *   allocation failure                                               /create/no-memory
+ *   (SecurityDescriptor NULL: see security.c)
  * FltCloseCommunicationPort
  *   new connects fail                                                /close/new-connects-fail
  *   live connections go on, both directions; no DisconnectNotify     /close/connections-go-on
@@ -29,6 +30,7 @@
 
 #include "fixture.h"
 #include "fltmgr/loader.h"
+#include "nt/pool.h"
 #include "nt/registry.h"
 #include "nt/verifier.h"
 
@@ -122,6 +124,34 @@ static void test_name_invalid(void)
         assert_hex(create(&port, "", KERNEL, 1), ==, STATUS_OBJECT_NAME_INVALID);
         assert_hex(create(&port, NULL, KERNEL, 1), ==, STATUS_OBJECT_NAME_INVALID);
         assert_hex(create(&port, "\\", KERNEL, 1), ==, STATUS_OBJECT_NAME_INVALID);
+}
+
+static void test_no_memory(void)
+{
+        static const uint32_t tags[] = { 'nPmF', 'sPmF' };
+        PSECURITY_DESCRIPTOR security = NULL;
+        struct port port = { .server = NULL };
+        struct port_options options = { .name = PORT_NAME, .attributes = KERNEL, .max_connections = 1 };
+
+        fm_pool_fail_next('sDmF');
+        assert_hex(FltBuildDefaultSecurityDescriptor(&security, FLT_PORT_ALL_ACCESS), ==, STATUS_INSUFFICIENT_RESOURCES);
+        g_assert_null(security);
+        assert_hex(FltBuildDefaultSecurityDescriptor(&security, FLT_PORT_ALL_ACCESS), ==, STATUS_SUCCESS);
+        options.security = security;
+        for (unsigned i = 0; i < G_N_ELEMENTS(tags); i++) {
+                struct fm_pool_usage before = fm_pool_outstanding(NULL, 0), after;
+
+                fm_pool_fail_next(tags[i]);
+                port.server = (PFLT_PORT)1;
+                assert_hex(port_create(&port, &options), ==, STATUS_INSUFFICIENT_RESOURCES);
+                g_assert_null(port.server);
+                after = fm_pool_outstanding(NULL, 0);
+                g_assert_cmpuint(after.blocks, ==, before.blocks);
+        }
+        /* The name is not taken. */
+        assert_hex(port_create(&port, &options), ==, STATUS_SUCCESS);
+        FltCloseCommunicationPort(port.server);
+        FltFreeSecurityDescriptor(security);
 }
 
 /* A second filter, for what happens at its beginning and at its end. */
@@ -458,6 +488,7 @@ static void add_tests(void)
         g_test_add_func("/create/no-callbacks", test_no_callbacks);
         g_test_add_func("/create/name-collision", test_name_collision);
         g_test_add_func("/create/name-invalid", test_name_invalid);
+        g_test_add_func("/create/no-memory", test_no_memory);
         g_test_add_func("/create/filter-is-torn-down", test_filter_is_torn_down);
         g_test_add_func("/create/before-start-filtering", test_before_start_filtering);
         g_test_add_func("/create/many-ports", test_many_ports);

@@ -98,6 +98,8 @@ static VOID FLTAPI disconnect_notify(PVOID cookie)
         pthread_mutex_lock(&fixture.lock);
         link->inside_at_disconnect = link->inside;
         link->calls_at_disconnect = link->calls;
+        link->disconnecting++;
+        changed();
         while (link->port->hold_disconnects && !link->port->released)
                 fixture_changed_wait();
         close_port = !link->port->keep_on_disconnect;
@@ -301,6 +303,27 @@ struct agent *agent_new(void)
         agent->results = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         for (unsigned i = 0; i < REMOTE_WORKERS; i++)
                 agent->tids[i] = (pid_t)RUN(agent, REMOTE_NONE, .worker = i)->id;
+        return agent;
+}
+
+bool is_root(void)
+{
+        if (geteuid() == 0)
+                return true;
+        g_test_skip("needs root, to be somebody else");
+        return false;
+}
+
+struct agent *agent_new_of(uid_t uid, gid_t gid, gid_t supplementary)
+{
+        struct agent *agent = agent_new();
+        struct remote_request request = { .op = REMOTE_BECOME, .options = uid, .size = gid };
+
+        if (supplementary) {
+                memcpy(request.data, &supplementary, sizeof(supplementary));
+                request.length = sizeof(supplementary);
+        }
+        g_assert_cmpuint(agent_finish(agent, agent_start_request(agent, request))->hr, ==, 1);
         return agent;
 }
 

@@ -31,7 +31,7 @@ struct link {
         ULONG context_size, context_pattern;
         bool context_is_null;
         PVOID server_cookie;
-        unsigned calls, inside, disconnects;
+        unsigned calls, inside, disconnecting, disconnects; /* disconnecting: DisconnectNotify that have begun */
         unsigned inside_at_disconnect, calls_at_disconnect;
         pid_t caller; /* of the last MessageNotify */
         uint8_t input[64];
@@ -130,6 +130,10 @@ struct agent {
 };
 
 struct agent *agent_new(void);
+/* Of another user and group, with one supplementary group if it is not 0: needs root. */
+struct agent *agent_new_of(uid_t uid, gid_t gid, gid_t supplementary);
+/* Or skips the test. */
+bool is_root(void);
 /* Ends it like a program that returns from main. */
 void agent_free(struct agent *agent);
 /* SIGKILL, and waits until the process is gone. */

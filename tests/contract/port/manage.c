@@ -16,6 +16,7 @@
  *                                                                    /manage/find/instances,
  *                                                                    /manage/find/volume-instances
  *   too small, bad class; INVALID_HANDLE_VALUE on First              /manage/find/too-small, /manage/find/bad-class
+ *   each class of each family: NextEntryOffset, needed size          /manage/find/classes, /manage/information/classes
  *   a handle of another family                                       /manage/find/wrong-handle
  *   FilterGetDosName: size in WCHARs                                 /manage/dos-name
  *   layouts, lengths in bytes, no NUL, NextEntryOffset 0             /manage/layouts
@@ -49,7 +50,12 @@ static int fsd_open_data(PFILE_OBJECT file, bool writable)
         return -1;
 }
 
-static const struct fm_fsd_ops fsd = { fsd_dispatch, fsd_path, fsd_close, fsd_open_data };
+static const struct fm_fsd_ops fsd = {
+        .dispatch = fsd_dispatch,
+        .path = fsd_path,
+        .close_file = fsd_close,
+        .open_data = fsd_open_data,
+};
 
 static PFLT_VOLUME volume;
 static char *volume_name, *dos_name;
@@ -136,6 +142,8 @@ static void set_up(struct scene *scene, gconstpointer unused)
 
         refuse_unload = refuse_attach = false;
         volume = fm_volume_new(&fsd, NULL, &options, NULL);
+        /* As its first operation would. */
+        fm_volume_attach_due(volume);
         load("low", entry_low, "100.5");
         load("high", entry_high, "400000");
         volume_name = text_of(&volume->Name);
@@ -463,6 +471,82 @@ static void test_find_too_small(struct scene *scene, gconstpointer unused)
         }
 }
 
+/* Classes of a family, as its enumeration numbers them. */
+static const uint32_t class_counts[] = {
+        [REMOTE_FIND_FILTERS] = 3,
+        [REMOTE_FIND_VOLUMES] = 2,
+        [REMOTE_FIND_INSTANCES] = 4,
+        [REMOTE_FIND_VOLUME_INSTANCES] = 4,
+};
+
+static void test_find_classes(struct scene *scene, gconstpointer unused)
+{
+        for (enum remote_find kind = REMOTE_FIND_FILTERS; kind <= REMOTE_FIND_VOLUME_INSTANCES; kind++) {
+                for (uint32_t class = 0; class < class_counts[kind]; class++) {
+                        const struct remote_result *result = find_first(scene, kind, name_for(kind), class, 300);
+                        const uint32_t needed = result->bytes, sizes[] = { 0, 1, needed - 1 };
+
+                        g_test_message("family %u, class %u", kind, class);
+                        assert_hex(result->hr, ==, 0);
+                        if (kind != REMOTE_FIND_VOLUMES || class != 0) /* which has no such field */
+                                g_assert_cmpuint(number_at(result, 0), ==, 0);
+                        RUN(scene->agent, REMOTE_FIND_CLOSE, .options = kind, .handle = result->handle);
+                        for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                                result = find_first(scene, kind, name_for(kind), class, sizes[i]);
+                                assert_hex(result->hr, ==, 0x8007007A);
+                                g_assert_cmpuint(result->bytes, ==, needed);
+                                g_assert_true(result->handle == UINT64_MAX);
+                        }
+                        result = find_first(scene, kind, name_for(kind), class, needed);
+                        assert_hex(result->hr, ==, 0);
+                        g_assert_cmpuint(result->bytes, ==, needed);
+                        RUN(scene->agent, REMOTE_FIND_CLOSE, .options = kind, .handle = result->handle);
+                }
+                assert_hex(find_first(scene, kind, name_for(kind), class_counts[kind], 300)->hr, ==, 0x80070057);
+        }
+}
+
+static void test_information_classes(struct scene *scene, gconstpointer unused)
+{
+        const uint64_t handles[] = {
+                ASK(scene, REMOTE_FILTER_OPEN, "high", NULL, NULL, NULL)->handle,
+                ASK(scene, REMOTE_INSTANCE_OPEN, "high", volume_name, NULL, NULL)->handle,
+        };
+        static const struct {
+                enum remote_op op;
+                enum remote_find family;
+        } kinds[] = {
+                { REMOTE_FILTER_INFORMATION, REMOTE_FIND_FILTERS },
+                { REMOTE_INSTANCE_INFORMATION, REMOTE_FIND_INSTANCES },
+        };
+
+        for (unsigned k = 0; k < 2; k++) {
+                struct remote_request request = { .op = kinds[k].op, .handle = handles[k] };
+
+                for (request.class_of = 0; request.class_of < class_counts[kinds[k].family]; request.class_of++) {
+                        /* "high" is first in its list: what the list says, the handle says. */
+                        struct remote_result first = *find_first(scene, kinds[k].family, name_for(kinds[k].family),
+                                                                 request.class_of, 300);
+                        const uint32_t sizes[] = { 0, 1, first.bytes - 1, first.bytes };
+
+                        for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                                const struct remote_result *result;
+
+                                request.size = sizes[i];
+                                result = agent_finish(scene->agent, agent_start_request(scene->agent, request));
+                                assert_hex(result->hr, ==, sizes[i] == first.bytes ? 0 : 0x8007007A);
+                                g_assert_cmpuint(result->bytes, ==, first.bytes);
+                                if (sizes[i] == first.bytes)
+                                        g_assert_cmpmem(result->data, result->length, first.data, first.length);
+                        }
+                        RUN(scene->agent, REMOTE_FIND_CLOSE, .options = kinds[k].family, .handle = first.handle);
+                }
+                assert_hex(agent_finish(scene->agent, agent_start_request(scene->agent, request))->hr, ==, 0x80070057);
+        }
+        RUN(scene->agent, REMOTE_FILTER_CLOSE, .handle = handles[0]);
+        RUN(scene->agent, REMOTE_INSTANCE_CLOSE, .handle = handles[1]);
+}
+
 static void test_find_bad_class(struct scene *scene, gconstpointer unused)
 {
         for (enum remote_find kind = REMOTE_FIND_FILTERS; kind <= REMOTE_FIND_VOLUME_INSTANCES; kind++) {
@@ -580,6 +664,8 @@ static void add_tests(void)
         add("/manage/find/instances", test_find_instances);
         add("/manage/find/volume-instances", test_find_volume_instances);
         add("/manage/find/too-small", test_find_too_small);
+        add("/manage/find/classes", test_find_classes);
+        add("/manage/information/classes", test_information_classes);
         add("/manage/find/bad-class", test_find_bad_class);
         add("/manage/find/wrong-handle", test_find_wrong_handle);
         add("/manage/dos-name", test_dos_name);

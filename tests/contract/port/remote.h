@@ -19,10 +19,16 @@ enum remote_op {
         REMOTE_CONNECT,
         REMOTE_CLOSE,
         REMOTE_DUPLICATE,
+        REMOTE_MAP, /* MapViewOfFile of a handle that the filter gave; data: what is there */
         REMOTE_GET,
         REMOTE_START_GET,  /* overlapped, in `slot` */
         REMOTE_FINISH_GET, /* GetOverlappedResult of `slot`, waiting */
         REMOTE_WAIT_EVENT, /* of `slot` */
+        REMOTE_SPIN,          /* reads `slot`'s Internal in code of its own until it is no longer pending */
+        REMOTE_SPIN_COMPLETED, /* HasOverlappedIoCompleted of `slot` until it says so */
+        REMOTE_SPIN_RESULT,    /* GetOverlappedResult, not waiting, of `slot` until it is complete */
+        REMOTE_POLL_RESULT,    /* the same of `slot` and the one behind it, each time the port's descriptor is readable;
+                                  slot: which; value: how often */
         REMOTE_CANCEL,
         REMOTE_CANCEL_EX,
         REMOTE_ASSOCIATE, /* a new completion port for the handle */
@@ -34,6 +40,7 @@ enum remote_op {
         REMOTE_FORK,     /* a child that holds all handles until REMOTE_FORK_END */
         REMOTE_FORK_END,
         REMOTE_FORK_SEND, /* REMOTE_SEND by a child */
+        REMOTE_FORK_SPIN, /* REMOTE_START_GET and REMOTE_SPIN by a child */
         REMOTE_BECOME, /* another user: options uid, size gid, data supplementary groups */
         REMOTE_RAW,    /* sends `data` to the server's socket, as it is, and reads until the end */
         REMOTE_FLOOD, /* opens `size` sockets to the server; value: those that it welcomed; closes them if options */

@@ -16,6 +16,12 @@
  *                                                                    /security/supplementary-group
  *   everyone S-1-1-0, authenticated users S-1-5-11                   /security/well-known
  *   a peer can't claim another process id                            /security/process-id
+ *   an entry that is only for heirs grants nothing; in pieces, too    /security/inherit-only, /security/together
+ *   descriptors as published filters build them                      /security/published/default-with-null-dacl,
+ *                                                                    /security/published/acl,
+ *                                                                    /security/published/self-relative
+ *   FltBuildDefaultSecurityDescriptor: two entries with the rights
+ *     that were asked for                                            /security/default/content
  *   garbage hurts only the one who sends it                          /security/garbage
  *   limits on connections                                            /security/connection-limit
  *   management changes need privilege                                manage.c
@@ -25,34 +31,13 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "nt/pool.h"
 #include "nt/security.h"
 
 #define OTHER_USER 65534
 #define OTHER_GROUP 65533
 #define THIRD_GROUP 65532
 #define DENIED 0x80070005
-
-static bool is_root(void)
-{
-        if (geteuid() == 0)
-                return true;
-        g_test_skip("needs root, to be somebody else");
-        return false;
-}
-
-/* An agent of the user and group, with one supplementary group if it is not 0. */
-static struct agent *agent_of(uid_t uid, gid_t gid, gid_t supplementary)
-{
-        struct agent *agent = agent_new();
-        struct remote_request request = { .op = REMOTE_BECOME, .options = uid, .size = gid };
-
-        if (supplementary) {
-                memcpy(request.data, &supplementary, sizeof(supplementary));
-                request.length = sizeof(supplementary);
-        }
-        g_assert_cmpuint(agent_finish(agent, agent_start_request(agent, request))->hr, ==, 1);
-        return agent;
-}
 
 static struct port *port_with(PSECURITY_DESCRIPTOR security)
 {
@@ -85,6 +70,7 @@ static guint32 try_connect(struct port *port, struct agent *agent)
 
 struct entry {
         bool denies;
+        UCHAR flags;
         ACCESS_MASK mask;
         guint8 authority;
         ULONG count, sub[2];
@@ -122,8 +108,8 @@ static void expect(const struct entry *entries, unsigned count, struct agent *ag
                         assert_hex(RtlAddAccessDeniedAce(&memory.acl, ACL_REVISION, entries[i].mask, &sid.sid), ==,
                                    STATUS_SUCCESS);
                 else
-                        assert_hex(RtlAddAccessAllowedAce(&memory.acl, ACL_REVISION, entries[i].mask, &sid.sid), ==,
-                                   STATUS_SUCCESS);
+                        assert_hex(RtlAddAccessAllowedAceEx(&memory.acl, ACL_REVISION, entries[i].flags,
+                                                            entries[i].mask, &sid.sid), ==, STATUS_SUCCESS);
         }
         assert_hex(RtlSetDaclSecurityDescriptor(&descriptor, TRUE, &memory.acl, FALSE), ==, STATUS_SUCCESS);
         port = port_with(&descriptor);
@@ -146,7 +132,7 @@ static void test_no_descriptor(void)
 
         assert_hex(try_connect(port, own), ==, 0);
         if (is_root()) {
-                other = agent_of(OTHER_USER, OTHER_GROUP, 0);
+                other = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
                 assert_hex(try_connect(port, other), ==, DENIED);
                 agent_free(other);
         }
@@ -184,7 +170,7 @@ static void test_default_others(void)
         if (!is_root())
                 return;
         port = port_default();
-        agent = agent_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
         assert_hex(try_connect(port, agent), ==, DENIED);
         agent_free(agent);
         port_free(port);
@@ -198,8 +184,8 @@ static void test_default_administrators(void)
         if (!is_root())
                 return;
         port = port_default();
-        member = agent_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
-        other = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        member = agent_new_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
+        other = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         fm_security_set_administrators(THIRD_GROUP);
         assert_hex(try_connect(port, member), ==, 0);
         assert_hex(try_connect(port, other), ==, DENIED);
@@ -240,7 +226,7 @@ static void test_null_dacl(void)
         RtlCreateSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION);
         RtlSetDaclSecurityDescriptor(&descriptor, TRUE, NULL, FALSE);
         port = port_with(&descriptor);
-        agent = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         assert_hex(try_connect(port, agent), ==, 0);
         agent_free(agent);
         port_free(port);
@@ -271,7 +257,7 @@ static void test_order(void)
 
         if (!is_root())
                 return;
-        agent = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         EXPECT(agent, DENIED, USER(OTHER_USER, .denies = true), EVERYONE(.mask = FLT_PORT_CONNECT));
         EXPECT(agent, 0, EVERYONE(.mask = FLT_PORT_CONNECT), USER(OTHER_USER, .denies = true));
         EXPECT(agent, DENIED, GROUP(OTHER_GROUP, .denies = true), USER(OTHER_USER));
@@ -286,7 +272,7 @@ static void test_user(void)
 
         if (!is_root())
                 return;
-        agent = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         EXPECT(agent, 0, USER(OTHER_USER));
         EXPECT(agent, DENIED, USER(OTHER_GROUP));
         EXPECT(agent, DENIED, USER(0));
@@ -299,7 +285,7 @@ static void test_group(void)
 
         if (!is_root())
                 return;
-        agent = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         EXPECT(agent, 0, GROUP(OTHER_GROUP));
         EXPECT(agent, DENIED, GROUP(OTHER_USER));
         EXPECT(agent, DENIED, GROUP(THIRD_GROUP));
@@ -312,7 +298,7 @@ static void test_supplementary_group(void)
 
         if (!is_root())
                 return;
-        agent = agent_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, THIRD_GROUP);
         EXPECT(agent, 0, GROUP(THIRD_GROUP));
         EXPECT(agent, DENIED, GROUP(THIRD_GROUP, .denies = true), EVERYONE(.mask = FLT_PORT_CONNECT));
         agent_free(agent);
@@ -324,7 +310,7 @@ static void test_well_known(void)
 
         if (!is_root())
                 return;
-        agent = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         EXPECT(agent, 0, AUTHENTICATED);
         EXPECT(agent, 0, EVERYONE(.mask = FLT_PORT_CONNECT));
         /* Local System, Administrators. */
@@ -335,6 +321,144 @@ static void test_well_known(void)
         EXPECT(agent, 0, { .authority = 5, .count = 1, .sub = { 18 }, .mask = FLT_PORT_CONNECT });
         EXPECT(agent, 0, { .authority = 5, .count = 2, .sub = { 32, 544 }, .mask = FLT_PORT_CONNECT });
         agent_free(agent);
+}
+
+static void test_inherit_only(void)
+{
+        struct agent *agent = agent_new();
+
+        EXPECT(agent, DENIED, EVERYONE(.mask = FLT_PORT_CONNECT, .flags = INHERIT_ONLY_ACE));
+        EXPECT(agent, 0, EVERYONE(.mask = FLT_PORT_CONNECT, .flags = CONTAINER_INHERIT_ACE));
+        agent_free(agent);
+}
+
+/* Denying one right does not deny another; what is granted twice is granted. */
+static void test_together(void)
+{
+        struct agent *agent = agent_new();
+
+        EXPECT(agent, 0, EVERYONE(.mask = READ_CONTROL, .denies = true), EVERYONE(.mask = FLT_PORT_ALL_ACCESS));
+        EXPECT(agent, DENIED, EVERYONE(.mask = GENERIC_WRITE, .denies = true), EVERYONE(.mask = FLT_PORT_ALL_ACCESS));
+        EXPECT(agent, 0, EVERYONE(.mask = READ_CONTROL), EVERYONE(.mask = FLT_PORT_CONNECT),
+               EVERYONE(.mask = FLT_PORT_CONNECT));
+        agent_free(agent);
+}
+
+static void test_default_content(void)
+{
+        static const ACCESS_MASK masks[] = { FLT_PORT_ALL_ACCESS, FLT_PORT_CONNECT, READ_CONTROL };
+        struct fm_pool_usage before = fm_pool_outstanding(NULL, 0);
+        struct agent *agent = agent_new();
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(masks); i++) {
+                PSID const sids[] = { SeExports->SeLocalSystemSid, SeExports->SeAliasAdminsSid };
+                BOOLEAN present = FALSE, defaulted = TRUE;
+                PSECURITY_DESCRIPTOR security;
+                struct port *port;
+                PACL acl;
+
+                assert_hex(FltBuildDefaultSecurityDescriptor(&security, masks[i]), ==, STATUS_SUCCESS);
+                g_assert_true(RtlValidSecurityDescriptor(security));
+                assert_hex(RtlGetDaclSecurityDescriptor(security, &present, &acl, &defaulted), ==, STATUS_SUCCESS);
+                g_assert_true(present && !defaulted);
+                g_assert_cmpuint(acl->AceCount, ==, 2);
+                for (ULONG n = 0; n < 2; n++) {
+                        PACCESS_ALLOWED_ACE ace;
+
+                        assert_hex(RtlGetAce(acl, n, (PVOID *)&ace), ==, STATUS_SUCCESS);
+                        g_assert_cmpuint(ace->Header.AceType, ==, ACCESS_ALLOWED_ACE_TYPE);
+                        g_assert_cmphex(ace->Mask, ==, masks[i]);
+                        g_assert_true(RtlEqualSid(&ace->SidStart, sids[n]));
+                }
+                port = port_with(security);
+                FltFreeSecurityDescriptor(security);
+                assert_hex(try_connect(port, agent), ==, masks[i] & FLT_PORT_CONNECT ? 0 : DENIED);
+                FltCloseCommunicationPort(g_steal_pointer(&port->server));
+                agent_free(agent);
+                agent = agent_new();
+                port_free(port);
+        }
+        agent_free(agent);
+        g_assert_cmpuint(fm_pool_outstanding(NULL, 0).blocks, ==, before.blocks);
+}
+
+/* Everybody may: the default one, whose list is replaced. */
+static void test_published_null_dacl(void)
+{
+        PSECURITY_DESCRIPTOR security;
+        struct agent *agent;
+        struct port *port;
+
+        if (!is_root())
+                return;
+        assert_hex(FltBuildDefaultSecurityDescriptor(&security, FLT_PORT_ALL_ACCESS), ==, STATUS_SUCCESS);
+        assert_hex(RtlSetDaclSecurityDescriptor(security, TRUE, NULL, FALSE), ==, STATUS_SUCCESS);
+        port = port_with(security);
+        FltFreeSecurityDescriptor(security);
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
+        assert_hex(try_connect(port, agent), ==, 0);
+        agent_free(agent);
+        port_free(port);
+}
+
+/* A list in pool memory, as large as its entries, of the system's SIDs; freed when the port is there. */
+static PACL published_acl(PSID last)
+{
+        PSID const sids[] = { SeExports->SeLocalSystemSid, SeExports->SeAliasAdminsSid, last };
+        ULONG size = sizeof(ACL);
+        PACL acl;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(sids); i++)
+                size += FIELD_OFFSET(ACCESS_ALLOWED_ACE, SidStart) + RtlLengthSid(sids[i]);
+        acl = ExAllocatePoolWithTag(PagedPool, size, 'lcAt');
+        g_assert_nonnull(acl);
+        assert_hex(RtlCreateAcl(acl, size, ACL_REVISION), ==, STATUS_SUCCESS);
+        for (unsigned i = 0; i < G_N_ELEMENTS(sids); i++)
+                assert_hex(RtlAddAccessAllowedAce(acl, ACL_REVISION, FLT_PORT_ALL_ACCESS, sids[i]), ==, STATUS_SUCCESS);
+        assert_hex(RtlAddAccessAllowedAce(acl, ACL_REVISION, FLT_PORT_ALL_ACCESS, last), ==,
+                   STATUS_ALLOTTED_SPACE_EXCEEDED);
+        return acl;
+}
+
+static void published(bool relative)
+{
+        PSID const lasts[] = { SeExports->SeAuthenticatedUsersSid, SeExports->SeWorldSid, SeExports->SeNullSid };
+        struct agent *agent;
+
+        if (!is_root())
+                return;
+        agent = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(lasts); i++) {
+                PACL acl = published_acl(lasts[i]);
+                SECURITY_DESCRIPTOR descriptor;
+                char room[512];
+                ULONG size = sizeof(room);
+                struct port *port;
+                uint64_t handle;
+
+                assert_hex(RtlCreateSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION), ==, STATUS_SUCCESS);
+                assert_hex(RtlSetDaclSecurityDescriptor(&descriptor, TRUE, acl, FALSE), ==, STATUS_SUCCESS);
+                if (relative)
+                        assert_hex(RtlAbsoluteToSelfRelativeSD(&descriptor, room, &size), ==, STATUS_SUCCESS);
+                port = port_with(relative ? (PSECURITY_DESCRIPTOR)room : &descriptor);
+                ExFreePoolWithTag(acl, 'lcAt');
+                memset(room, 0xff, sizeof(room));
+                assert_hex(try_connect_handle(port, agent, &handle), ==, i == 2 ? DENIED : 0);
+                if (i < 2)
+                        RUN(agent, REMOTE_CLOSE, .handle = handle);
+                port_free(port);
+        }
+        agent_free(agent);
+}
+
+static void test_published_acl(void)
+{
+        published(false);
+}
+
+static void test_published_relative(void)
+{
+        published(true);
 }
 
 /* Whatever it says, and whoever runs beside it: the kernel says who it is. */
@@ -426,15 +550,15 @@ static void test_connection_limit(void)
         limit.rlim_cur = limit.rlim_max;
         g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
         port = port_new(PORT_NAME, 4);
-        flooder = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        flooder = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         g_assert_cmpuint(RUN(flooder, REMOTE_FLOOD, .size = 1100, TEXT_DATA(HELLO))->value, ==, 1024);
         /* He has no more, others have. */
-        assert_hex(RUN(flooder, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, NAME_DATA(PORT_NAME))->hr, !=, 0);
+        assert_hex(RUN(flooder, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, NAME_DATA(PORT_NAME))->hr, ==, 0x800705AA);
         agent = agent_new();
         agent_connect(agent, port, NULL);
         agent_free(agent);
         agent_free(flooder);
-        flooder = agent_of(OTHER_USER, OTHER_GROUP, 0);
+        flooder = agent_new_of(OTHER_USER, OTHER_GROUP, 0);
         g_assert_cmpuint(RUN(flooder, REMOTE_FLOOD, .size = 10, .options = 1, TEXT_DATA(HELLO))->value, ==, 10);
         agent_free(flooder);
         port_free(port);
@@ -455,6 +579,12 @@ static void add_tests(void)
         g_test_add_func("/security/group", test_group);
         g_test_add_func("/security/supplementary-group", test_supplementary_group);
         g_test_add_func("/security/well-known", test_well_known);
+        g_test_add_func("/security/inherit-only", test_inherit_only);
+        g_test_add_func("/security/together", test_together);
+        g_test_add_func("/security/default/content", test_default_content);
+        g_test_add_func("/security/published/default-with-null-dacl", test_published_null_dacl);
+        g_test_add_func("/security/published/acl", test_published_acl);
+        g_test_add_func("/security/published/self-relative", test_published_relative);
         g_test_add_func("/security/process-id", test_process_id);
         g_test_add_func("/security/garbage", test_garbage);
         g_test_add_func("/security/connection-limit", test_connection_limit);

@@ -25,13 +25,16 @@
  *   the requestor is being killed, in either phase, or was before    /send/terminating/...
  *   other signals do not end the wait                                /send/terminating/other-signals
  *   many threads at once, each its own MessageId                     /send/many-threads
- *   the oldest pending receive that is large enough                  /send/oldest/overlapped, /send/oldest/threads
+ *   the oldest pending receive that is large enough                  /send/oldest/overlapped, /send/oldest/threads,
+ *     (of sleeping threads: who asks meanwhile does not wait for it) /send/oldest/asleep
  *   none is large enough                                             /send/no-receive-is-large-enough
  *   MessageId from 1, per connection, at delivery, to every message  /send/message-id
  *   no message is kept for a sender that left                        /send/timeout/relative-first-phase
  *   the largest message, and one more byte                           /send/largest
  */
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include "fixture.h"
 
@@ -603,6 +606,47 @@ static void test_oldest_threads(struct scene *scene, gconstpointer unused)
         }
 }
 
+/* The thread stops where it is; others of its process go on. */
+static bool stop_thread(pid_t thread)
+{
+        int status;
+
+        if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) < 0) {
+                g_test_skip("needs to stop one thread of another process");
+                return false;
+        }
+        g_assert_cmpint(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), ==, 0);
+        g_assert_cmpint(waitpid(thread, &status, __WALL), ==, thread);
+        return true;
+}
+
+/*
+ * A thread that sleeps, and can't wake up just now, and one that asks when the message is there already: that one
+ * does not wait for the other, who gets the next.
+ */
+static void test_oldest_asleep(struct scene *scene, gconstpointer unused)
+{
+        struct sender first = message(scene, "first", NULL, 0), second = message(scene, "second", NULL, 0);
+        uint32_t asleep = START(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80, .worker = 1);
+        bool stopped;
+
+        agent_wait_blocked(scene->agent, 1);
+        stopped = stop_thread(scene->agent->tids[1]);
+        sender_start(&first);
+        if (stopped) {
+                sender_wait_blocked(&first);
+                g_assert_cmpstr((const char *)RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80,
+                                                  .worker = 2)->data, ==, "first");
+                assert_hex(sender_join(&first), ==, STATUS_SUCCESS);
+                g_assert_cmpint(ptrace(PTRACE_DETACH, scene->agent->tids[1], NULL, NULL), ==, 0);
+                sender_start(&second);
+                assert_hex(sender_join(&second), ==, STATUS_SUCCESS);
+        } else {
+                assert_hex(sender_join(&first), ==, STATUS_SUCCESS);
+        }
+        g_assert_cmpstr((const char *)agent_finish(scene->agent, asleep)->data, ==, stopped ? "second" : "first");
+}
+
 static void test_none_large_enough(struct scene *scene, gconstpointer unused)
 {
         char reply[8];
@@ -732,6 +776,7 @@ static void add_tests(void)
         add("/send/many-threads", test_many_threads);
         add("/send/oldest/overlapped", test_oldest_overlapped);
         add("/send/oldest/threads", test_oldest_threads);
+        add("/send/oldest/asleep", test_oldest_asleep);
         add("/send/no-receive-is-large-enough", test_none_large_enough);
         add("/send/message-id", test_message_id);
         add("/send/largest", test_largest);

@@ -351,3 +351,43 @@ NTSTATUS sending_join(struct sending *sending)
         pthread_join(sending->thread, NULL);
         return sending->status;
 }
+
+void bystander_start(struct bystander *bystander)
+{
+        pthread_mutex_lock(&fixture.lock);
+        bystander->port = fixture.clients;
+        while (*bystander->port)
+                bystander->port++;
+        pthread_mutex_unlock(&fixture.lock);
+        bystander->client = client_new_connected(true);
+        bystander->channel = client_new_channel(bystander->client);
+}
+
+void bystander_check(struct bystander *bystander)
+{
+        struct sending sending = {
+                .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4, .port = bystander->port,
+        };
+        struct fm_taken taken;
+        bool poke = false;
+        char byte;
+
+        g_assert_cmpint(client_call(bystander->channel, "abc", 3, 3), ==, STATUS_SUCCESS);
+        sending_start(&sending);
+        g_assert_true(client_take(bystander->client, &byte, 1, &taken));
+        g_assert_cmpint(fm_ring_reply(&bystander->client->ring, taken.message_id, 0, "y", 1, &poke), ==, 0);
+        g_assert_cmpint(sending_join(&sending), ==, STATUS_SUCCESS);
+        g_assert_cmpmem(sending.reply, sending.reply_length, "y", 1);
+}
+
+void bystander_stop(struct bystander *bystander)
+{
+        unsigned disconnects;
+
+        pthread_mutex_lock(&fixture.lock);
+        disconnects = fixture.disconnects;
+        pthread_mutex_unlock(&fixture.lock);
+        client_free(bystander->client);
+        client_free(bystander->channel);
+        fixture_wait(&fixture.disconnects, disconnects + 1);
+}

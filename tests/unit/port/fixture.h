@@ -88,6 +88,16 @@ NTSTATUS client_call(struct client *client, const void *in, uint32_t in_length, 
 /* A ring client waits for a message as agents do. false: the connection has ended. */
 bool client_take(struct client *client, void *buffer, uint32_t size, struct fm_taken *taken);
 
+/* A good client that others must not hurt: it has a connection and a channel. */
+struct bystander {
+        struct client *client, *channel;
+        PFLT_PORT *port; /* the filter's variable */
+};
+void bystander_start(struct bystander *bystander);
+/* A message and its reply, and a call. */
+void bystander_check(struct bystander *bystander);
+void bystander_stop(struct bystander *bystander);
+
 /* FltSendMessage on a thread of its own. */
 struct sending {
         pthread_t thread;

@@ -13,6 +13,7 @@
 
 #define MILLISECOND (-10000LL)
 #define SHORT_WHILE (20 * MILLISECOND)
+#define LONG_WHILE (1000 * MILLISECOND) /* enough to be received, on any machine */
 #define HOUR (3600LL * 1000 * MILLISECOND)
 
 static unsigned plain_get(struct client *client, uint32_t size)
@@ -186,7 +187,7 @@ static void test_deadlines(void)
         g_assert_cmpint(fm_ring_take(&client->ring, &byte, 1, &taken, &poke), ==, -EAGAIN);
 
         /* Time passes while the agent has it: the reply comes too late, and the next message goes its way. */
-        sending.timeout = SHORT_WHILE;
+        sending.timeout = LONG_WHILE;
         sending_start(&sending);
         g_assert_true(client_take(client, &byte, 1, &taken));
         g_assert_cmpuint(taken.message_id, ==, 1);
@@ -201,7 +202,7 @@ static void test_deadlines(void)
 
         /* The deadline holds too while an agent thread is stopped in the middle of copying, and of replying.
          */
-        sending.timeout = SHORT_WHILE;
+        sending.timeout = LONG_WHILE;
         sending.reply_length = 4;
         sending_start(&sending);
         while (fm_ring_take_begin(&client->ring, 1, &taken) == -EAGAIN)
@@ -366,20 +367,24 @@ static void test_quarantine(void)
         static struct sending sendings[FM_RING_SLOTS];
         struct sending next = { .payload = "x", .length = 1 };
         struct fm_taken taken[FM_RING_SLOTS];
+        struct fm_cancel cancel;
         struct client *client;
         char byte;
         bool poke = false;
 
         fixture_start();
         client = client_new_connected(true);
+        fm_cancel_init(&cancel);
         for (unsigned i = 0; i < FM_RING_SLOTS; i++) {
-                sendings[i] = (struct sending){ .payload = "y", .length = 1, .timeout = SHORT_WHILE };
+                sendings[i] = (struct sending){ .payload = "y", .length = 1, .cancel = &cancel };
                 sending_start(&sendings[i]);
                 while (fm_ring_take_begin(&client->ring, 1, &taken[i]) == -EAGAIN)
                         g_thread_yield();
         }
+        fm_cancel_signal(&cancel, true);
         for (unsigned i = 0; i < FM_RING_SLOTS; i++)
-                g_assert_cmpint(sending_join(&sendings[i]), ==, STATUS_TIMEOUT);
+                g_assert_cmpint(sending_join(&sendings[i]), ==, STATUS_THREAD_IS_TERMINATING);
+        fm_cancel_deinit(&cancel);
         next.timeout = SHORT_WHILE;
         g_assert_cmpint(send_now(next), ==, STATUS_TIMEOUT);
 

@@ -33,6 +33,9 @@ static const struct fm_frame samples[] = {
           .manage = { .op = FM_MANAGE_ATTACH, .class = 1, .first = 2, .filter = BYTES("f\0"), .volume = BYTES("C\0:\0"),
                       .instance = BYTES(""), .altitude = BYTES("3\0") } },
         { .type = FM_FRAME_MANAGED, .tag = 7, .managed = { .status = 1, .more = 1, .count = 1, .entries = BYTES("xx") } },
+        { .type = FM_FRAME_VOLUME, .tag = 7,
+          .volume = { .op = FM_VOLUME_MOUNT, .flags = FM_VOLUME_READ_ONLY, .sector_size = 512, .attr_timeout_ms = 1000,
+                      .entry_timeout_ms = 5, .source = BYTES("/a"), .mount_point = BYTES("/\xff"), .options = BYTES("noexec") } },
         { .type = FM_FRAME_GET, .tag = 8, .get.size = 64 },
         { .type = FM_FRAME_MESSAGE, .tag = 8,
           .message = { .status = 0, .length = 19, .reply_length = 24, .message_id = 77, .payload = BYTES("abc") } },
@@ -197,6 +200,12 @@ static void test_limits(void)
         frame.call.in_length = FM_CALL_MAX + 1;
         g_assert_cmpint(fm_frame_encode(&frame, buffer, sizeof(buffer)), ==, -EMSGSIZE);
 
+        frame = (struct fm_frame){ .type = FM_FRAME_VOLUME, .volume.source = BYTES("a\0b") };
+        length = fm_frame_encode(&frame, buffer, sizeof(buffer));
+        g_assert_cmpint(fm_frame_decode(buffer, length, 0, &decoded), ==, -EPROTO);
+        frame.volume.source = (struct fm_bytes){ payload, FM_PATH_MAX + 1 };
+        g_assert_cmpint(fm_frame_encode(&frame, buffer, sizeof(buffer)), ==, -EMSGSIZE);
+
         frame = (struct fm_frame){ .type = 99 };
         g_assert_cmpint(fm_frame_encode(&frame, buffer, sizeof(buffer)), ==, -EINVAL);
 }
@@ -229,6 +238,31 @@ static void test_entries(void)
         g_assert_cmpint(fm_entry_next(entries, &position, &entry), ==, -EPROTO);
 }
 
+/* Who had no room for the descriptors has the frame all the same. */
+static void test_descriptors_lost(void)
+{
+        static const struct fm_frame frame = {
+                .type = FM_FRAME_DOORBELL,
+                .doorbell = {
+                        .given_count = 2,
+                        .given = { { FM_GIVEN_SECTION, FM_GIVEN_HANDLE_FIRST, 1 },
+                                   { FM_GIVEN_SECTION, FM_GIVEN_HANDLE_LAST, 2 } },
+                },
+        };
+        struct fm_frame decoded;
+        uint8_t buffer[256];
+        ssize_t length = fm_frame_encode(&frame, buffer, sizeof(buffer));
+
+        for (unsigned count = 0; count < 4; count++)
+                g_assert_cmpint(fm_frame_decode(buffer, length, count, &decoded), ==, count == 2 ? 0 : -EPROTO);
+        g_assert_cmpint(fm_frame_decode(buffer, length, FM_DESCRIPTORS_LOST, &decoded), ==, 0);
+        g_assert_cmpuint(decoded.doorbell.given_count, ==, 2);
+        g_assert_cmpuint(decoded.doorbell.given[1].handle, ==, FM_GIVEN_HANDLE_LAST);
+        /* Nothing else is forgiven. */
+        buffer[16] = 3;
+        g_assert_cmpint(fm_frame_decode(buffer, length, FM_DESCRIPTORS_LOST, &decoded), ==, -EPROTO);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -238,5 +272,6 @@ int main(int argc, char **argv)
         g_test_add_func("/wire/frame/changed-bytes", test_changed_bytes);
         g_test_add_func("/wire/frame/limits", test_limits);
         g_test_add_func("/wire/frame/entries", test_entries);
+        g_test_add_func("/wire/frame/descriptors-lost", test_descriptors_lost);
         return g_test_run();
 }

@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -278,6 +281,57 @@ static void test_hostile(void)
         bench_deinit(&bench);
 }
 
+struct sleeper {
+        struct bench *bench;
+        struct fm_slot slot;
+        _Atomic pid_t thread;
+};
+
+static void *sleeper_run(void *data)
+{
+        struct sleeper *sleeper = data;
+
+        atomic_store(&sleeper->thread, (pid_t)syscall(SYS_gettid));
+        while (fm_ring_look(&sleeper->bench->server, &sleeper->slot) == FM_RING_WAITING)
+                fm_ring_wait(&sleeper->bench->server, &sleeper->slot, CLOCK_MONOTONIC, NULL);
+        return NULL;
+}
+
+static bool is_in_futex(pid_t thread)
+{
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/syscall", thread), *text = NULL;
+
+        return thread && g_file_get_contents(path, &text, NULL, NULL) && strtol(text, NULL, 10) == SYS_futex;
+}
+
+/* An agent that writes nonsense wakes nobody; who takes the message back does, before the sender looks by itself. */
+static void test_broken_wakes(void)
+{
+        static const uint64_t words[] = { 0, 1 << 8 | 200, 2 << 8 | FM_SLOT_TAKEN, UINT64_MAX };
+        gint64 shortest = G_MAXINT64;
+        struct bench bench;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+                struct sleeper sleeper = { .bench = &bench, .slot = { .ticket = 1, .wants_reply = true } };
+                GThread *thread;
+                gint64 start;
+
+                bench_init(&bench);
+                fm_ring_offer(&bench.server, &sleeper.slot, NULL, 0, 0);
+                thread = g_thread_new("sleeper", sleeper_run, &sleeper);
+                while (!is_in_futex(atomic_load(&sleeper.thread)))
+                        g_thread_yield();
+                start = g_get_monotonic_time();
+                atomic_store(&bench.agent.header->words[0], words[i]);
+                g_assert_cmpint(fm_ring_withdraw(&bench.server, &sleeper.slot), ==, FM_RING_BROKEN);
+                g_thread_join(thread);
+                shortest = MIN(shortest, g_get_monotonic_time() - start);
+                bench_deinit(&bench);
+        }
+        /* By itself it looks after a second. */
+        g_assert_cmpint(shortest, <, 500000);
+}
+
 static void test_sizes(void)
 {
         struct fm_slot slot = { .index = 3, .ticket = 1, .reply_capacity = 4, .wants_reply = true };
@@ -331,8 +385,16 @@ static void test_not_a_ring(void)
 {
         struct fm_ring ring;
         struct bench bench;
+        int copy;
 
         bench_init(&bench);
+        /* As it should be, but it could be made smaller later. */
+        copy = memfd_create("copy", MFD_CLOEXEC);
+        g_assert_cmpint(ftruncate(copy, bench.server.size), ==, 0);
+        g_assert_cmpint(pwrite(copy, bench.server.header, sizeof(*bench.server.header), 0), ==,
+                        sizeof(*bench.server.header));
+        g_assert_cmpint(fm_ring_map(&ring, copy, bench.server.size), ==, -EPROTO);
+        close(copy);
         g_assert_cmpint(fm_ring_map(&ring, bench.memory, bench.server.size - 1), ==, -EPROTO);
         g_assert_cmpint(ftruncate(bench.memory, 4096), <, 0);
         bench.server.header->area += 4096;
@@ -351,5 +413,6 @@ int main(int argc, char **argv)
         g_test_add_func("/wire/ring/threads", test_threads);
         g_test_add_func("/wire/ring/processes", test_processes);
         g_test_add_func("/wire/ring/hostile", test_hostile);
+        g_test_add_func("/wire/ring/broken-wakes", test_broken_wakes);
         return g_test_run();
 }

@@ -46,6 +46,7 @@ NTSTATUS FltAllocateCallbackDataEx(PFLT_INSTANCE Instance, PFILE_OBJECT FileObje
         memset(&shell->iopb.Parameters, 0, sizeof(shell->iopb.Parameters));
         fm_flt_object_ref(Instance);
         atomic_fetch_add_explicit(&Instance->filter->data_alive, 1, memory_order_relaxed);
+        atomic_store_explicit(&Instance->filter->data_code, fm_thread_self()->code, memory_order_relaxed);
         *RetNewCallbackData = &shell->data;
         return STATUS_SUCCESS;
 }

@@ -11,7 +11,8 @@
  */
 #include "fltmgr/manager.h"
 
-#include "nt/verifier.h"
+#include "fltmgr/check.h"
+#include "fltmgr/work.h"
 
 #define CONTEXT_MAGIC 0x43544658 /* "XFTC" */
 
@@ -21,6 +22,7 @@ struct fm_context {
         PFLT_FILTER filter; /* memory reference */
         const FLT_CONTEXT_REGISTRATION *registration;
         FLT_CONTEXT_TYPE type;
+        bool paged;
         /* Linked iff list != NULL; guarded by filter->contexts_lock and, for the first three, list->lock too. */
         struct fm_context_list *list;
         _Atomic bool linked; /* the same, for who has no lock */
@@ -45,6 +47,32 @@ static void context_ref(struct fm_context *context)
         atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
 }
 
+/* From the filter's own callback if it has one, which gets the whole size. */
+static struct fm_context *memory_new(PFLT_FILTER filter, const FLT_CONTEXT_REGISTRATION *registration,
+                                     POOL_TYPE pool, SIZE_T size)
+{
+        struct fm_callback_scope scope;
+        struct fm_context *context;
+
+        size = (sizeof(*context) + size + 15) & ~(SIZE_T)15;
+        if (!registration->ContextAllocateCallback)
+                return aligned_alloc(16, size);
+        fm_callback_enter(&scope, filter, "ContextAllocateCallback", fm_thread_self()->thread, fm_thread_self()->cancel);
+        context = registration->ContextAllocateCallback(pool, size, registration->ContextType);
+        fm_callback_leave(&scope);
+        return context;
+}
+
+static void memory_free(const FLT_CONTEXT_REGISTRATION *registration, struct fm_context *context)
+{
+        if (!registration->ContextAllocateCallback)
+                free(context);
+        else if (registration->ContextFreeCallback)
+                registration->ContextFreeCallback(context, registration->ContextType);
+        else
+                ExFreePool(context);
+}
+
 static void context_free(struct fm_context *context)
 {
         PFLT_FILTER filter = context->filter;
@@ -54,19 +82,29 @@ static void context_free(struct fm_context *context)
         fm_callback_enter(&scope, filter, "ContextCleanup", fm_thread_self()->thread, fm_thread_self()->cancel);
         if (registration->ContextCleanupCallback)
                 registration->ContextCleanupCallback(context->body, context->type);
-        fm_callback_leave(&scope);
         context->magic = 0;
-        free(context);
+        memory_free(registration, context);
+        fm_callback_leave(&scope);
         atomic_fetch_sub(&filter->contexts_alive, 1);
         fm_rundown_release(&filter->object.rundown);
         fm_flt_object_unref(filter);
+}
+
+static void free_later(void *context)
+{
+        context_free(context);
 }
 
 static void context_unref(struct fm_context *context)
 {
         uint32_t before = atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel);
 
-        if (before == 1)
+        if (before != 1)
+                return;
+        /* Cleanup callbacks run at APC_LEVEL at most. */
+        if (fm_thread_self()->irql > APC_LEVEL)
+                fm_work_push(free_later, context);
+        else
                 context_free(context);
 }
 
@@ -267,6 +305,41 @@ NTSTATUS fm_context_delete(struct fm_context_list *list, void *owner_object, FLT
         return status;
 }
 
+static bool is_context_type(FLT_CONTEXT_TYPE type)
+{
+        return type && (type & (type - 1)) == 0 && type <= FLT_SECTION_CONTEXT;
+}
+
+/* An earlier definition says the same: this one counts for nothing. */
+static bool is_repeated(const FLT_CONTEXT_REGISTRATION *all, const FLT_CONTEXT_REGISTRATION *one)
+{
+        for (; all < one; all++)
+                if (all->ContextType == one->ContextType && all->Size == one->Size)
+                        return true;
+        return false;
+}
+
+NTSTATUS fm_context_check_registration(const FLT_CONTEXT_REGISTRATION *all)
+{
+        for (const FLT_CONTEXT_REGISTRATION *one = all; one && one->ContextType != FLT_CONTEXT_END; one++) {
+                unsigned fixed = 0, count = 0;
+                bool allocates = false;
+
+                if (!is_context_type(one->ContextType))
+                        return STATUS_INVALID_PARAMETER;
+                for (const FLT_CONTEXT_REGISTRATION *other = all; other->ContextType != FLT_CONTEXT_END; other++) {
+                        if (other->ContextType != one->ContextType)
+                                continue;
+                        count++;
+                        allocates |= other->ContextAllocateCallback != NULL;
+                        fixed += other->Size != FLT_VARIABLE_SIZED_CONTEXTS && !is_repeated(all, other);
+                }
+                if (fixed > 3 || (allocates && count > 1))
+                        return STATUS_INVALID_PARAMETER;
+        }
+        return STATUS_SUCCESS;
+}
+
 static const FLT_CONTEXT_REGISTRATION *find_registration(PFLT_FILTER filter, FLT_CONTEXT_TYPE type, SIZE_T size)
 {
         const FLT_CONTEXT_REGISTRATION *registration = filter->registration.ContextRegistration;
@@ -275,7 +348,8 @@ static const FLT_CONTEXT_REGISTRATION *find_registration(PFLT_FILTER filter, FLT
         for (; registration && registration->ContextType != FLT_CONTEXT_END; registration++) {
                 if (registration->ContextType != type)
                         continue;
-                if (registration->Size == size)
+                /* Who allocates himself has one definition, and its size counts for nothing. */
+                if (registration->Size == size || registration->ContextAllocateCallback)
                         return registration;
                 if (registration->Size == FLT_VARIABLE_SIZED_CONTEXTS)
                         best = best ? best : registration;
@@ -290,10 +364,11 @@ static const FLT_CONTEXT_REGISTRATION *find_registration(PFLT_FILTER filter, FLT
  * Allocates a context of a type and size that the filter registered, with one reference. Not linked to anything yet.
  * IRQL <= APC_LEVEL.
  *
- * STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND: no definition fits. STATUS_INVALID_PARAMETER: larger than 65535, or the
- * pool type of a volume context is not non-paged. STATUS_FLT_DELETING_OBJECT: the filter goes.
+ * STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND: no definition fits. STATUS_INVALID_BUFFER_SIZE: larger than 65535.
+ * STATUS_INVALID_PARAMETER: the pool type of a volume context is not non-paged. STATUS_FLT_DELETING_OBJECT: the filter
+ * goes. STATUS_INSUFFICIENT_RESOURCES: no memory, or the filter's ContextAllocateCallback has none.
  * Unlike Windows we fill a fixed-size context with a pattern, so that reading it before writing shows; those of
- * variable size are zeroed. The filter's own Allocate and Free callbacks are not used.
+ * variable size are zeroed. What a ContextAllocateCallback has put there stays.
  */
 NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SIZE_T ContextSize, POOL_TYPE PoolType,
                             PFLT_CONTEXT *ReturnedContext)
@@ -301,21 +376,26 @@ NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SI
         const FLT_CONTEXT_REGISTRATION *registration;
         struct fm_context *context;
 
+        fm_check_irql(__func__, APC_LEVEL);
         *ReturnedContext = NULL;
-        if (ContextSize > MAXUSHORT || (ContextType == FLT_VOLUME_CONTEXT && (PoolType & 1) != NonPagedPool))
+        if (ContextSize > MAXUSHORT)
+                return STATUS_INVALID_BUFFER_SIZE;
+        if (ContextType == FLT_VOLUME_CONTEXT && (PoolType & PagedPool))
                 return STATUS_INVALID_PARAMETER;
         registration = find_registration(Filter, ContextType, ContextSize);
         if (!registration)
                 return STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND;
         if (!fm_rundown_acquire(&Filter->object.rundown))
                 return STATUS_FLT_DELETING_OBJECT;
-        context = aligned_alloc(16, (sizeof(*context) + ContextSize + 15) & ~(size_t)15);
+        context = memory_new(Filter, registration, PoolType, ContextSize);
         if (!context) {
                 fm_rundown_release(&Filter->object.rundown);
                 return STATUS_INSUFFICIENT_RESOURCES;
         }
         memset(context, 0, sizeof(*context));
-        memset(context->body, registration->Size == FLT_VARIABLE_SIZED_CONTEXTS ? 0 : 0xcd, ContextSize);
+        if (!registration->ContextAllocateCallback)
+                memset(context->body, registration->Size == FLT_VARIABLE_SIZED_CONTEXTS ? 0 : 0xcd, ContextSize);
+        context->paged = (PoolType & PagedPool) != 0;
         context->magic = CONTEXT_MAGIC;
         atomic_init(&context->refs, 1);
         fm_flt_object_ref(Filter);
@@ -323,6 +403,7 @@ NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SI
         context->registration = registration;
         context->type = ContextType;
         atomic_fetch_add(&Filter->contexts_alive, 1);
+        atomic_store_explicit(&Filter->contexts_code, __builtin_return_address(0), memory_order_relaxed);
         *ReturnedContext = context->body;
         return STATUS_SUCCESS;
 }
@@ -336,13 +417,17 @@ VOID FltReferenceContext(PFLT_CONTEXT Context)
                 context_ref(context);
 }
 
-/* One reference less: each Allocate, Get, Reference and each old context that came back needs one. IRQL <= APC_LEVEL. */
+/*
+ * One reference less: each Allocate, Get, Reference and each old context that came back needs one. At DISPATCH_LEVEL the
+ * cleanup callback runs later, on another thread. IRQL <= DISPATCH_LEVEL (APC_LEVEL for paged pool).
+ */
 VOID FltReleaseContext(PFLT_CONTEXT Context)
 {
         struct fm_context *context = from_body(Context);
 
         if (!context)
                 return;
+        fm_check_irql(__func__, context->paged ? APC_LEVEL : DISPATCH_LEVEL);
         /*
          * A linked context keeps the link's reference: letting that one go too is the filter's bug. In this order: a last
          * reference that is the caller's own can't be linked by anybody any more.
@@ -360,6 +445,7 @@ VOID FltDeleteContext(PFLT_CONTEXT Context)
 {
         struct fm_context *context = from_body(Context);
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (context)
                 unlink_context(context);
 }
@@ -393,6 +479,7 @@ static struct fm_context_list *handle_list(PFILE_OBJECT file)
         {                                                                                                          \
                 struct fm_context_list *list = list_of(FileObject);                                                \
                                                                                                                    \
+                fm_check_irql(__func__, APC_LEVEL);                                                                \
                 if (OldContext)                                                                                    \
                         *OldContext = NULL;                                                                        \
                 return list ? fm_context_set(list, Instance, type, Operation, NewContext, OldContext) :            \
@@ -403,6 +490,7 @@ static struct fm_context_list *handle_list(PFILE_OBJECT file)
         {                                                                                                          \
                 struct fm_context_list *list = list_of(FileObject);                                                \
                                                                                                                    \
+                fm_check_irql(__func__, APC_LEVEL);                                                                \
                 *Context = NULL;                                                                                   \
                 return list ? fm_context_get(list, Instance, type, Context) : STATUS_NOT_SUPPORTED;                \
         }                                                                                                          \
@@ -411,6 +499,7 @@ static struct fm_context_list *handle_list(PFILE_OBJECT file)
         {                                                                                                          \
                 struct fm_context_list *list = list_of(FileObject);                                                \
                                                                                                                    \
+                fm_check_irql(__func__, APC_LEVEL);                                                                \
                 if (OldContext)                                                                                    \
                         *OldContext = NULL;                                                                        \
                 return list ? fm_context_delete(list, Instance, type, OldContext) : STATUS_NOT_SUPPORTED;          \
@@ -423,16 +512,19 @@ FILE_CONTEXT_FUNCTIONS(StreamHandle, FLT_STREAMHANDLE_CONTEXT, handle_list)
 NTSTATUS FltSetInstanceContext(PFLT_INSTANCE Instance, FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,
                                PFLT_CONTEXT *OldContext)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_context_set(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, Operation, NewContext, OldContext);
 }
 
 NTSTATUS FltGetInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *Context)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_context_get(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, Context);
 }
 
 NTSTATUS FltDeleteInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *OldContext)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_context_delete(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, OldContext);
 }
 
@@ -441,6 +533,7 @@ NTSTATUS FltSetVolumeContext(PFLT_VOLUME Volume, FLT_SET_CONTEXT_OPERATION Opera
 {
         struct fm_context *context = from_body(NewContext);
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (!context)
                 return STATUS_INVALID_PARAMETER;
         return fm_context_set(&Volume->contexts, context->filter, FLT_VOLUME_CONTEXT, Operation, NewContext, OldContext);
@@ -448,11 +541,13 @@ NTSTATUS FltSetVolumeContext(PFLT_VOLUME Volume, FLT_SET_CONTEXT_OPERATION Opera
 
 NTSTATUS FltGetVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEXT *Context)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_context_get(&Volume->contexts, Filter, FLT_VOLUME_CONTEXT, Context);
 }
 
 NTSTATUS FltDeleteVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEXT *OldContext)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_context_delete(&Volume->contexts, Filter, FLT_VOLUME_CONTEXT, OldContext);
 }
 

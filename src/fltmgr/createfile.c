@@ -12,6 +12,7 @@
 #include "fltmgr/fileio.h"
 #include "fltmgr/manager.h"
 #include "fltmgr/name.h"
+#include "nt/ledger.h"
 #include "nt/object.h"
 
 /* The last handle is gone: CLEANUP. CLOSE follows the last reference. */
@@ -112,37 +113,17 @@ static NTSTATUS set_file_name(PFILE_OBJECT file, PCUNICODE_STRING path)
         return STATUS_SUCCESS;
 }
 
-static ULONG file_flags(const struct fm_create *create, const struct target *target)
-{
-        ULONG options = create->options, flags = FO_OPENED_CASE_SENSITIVE;
-
-        if (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT))
-                flags |= FO_SYNCHRONOUS_IO;
-        if (options & FILE_SYNCHRONOUS_IO_ALERT)
-                flags |= FO_ALERTABLE_IO;
-        if (options & FILE_NO_INTERMEDIATE_BUFFERING)
-                flags |= FO_NO_INTERMEDIATE_BUFFERING;
-        if (options & FILE_WRITE_THROUGH)
-                flags |= FO_WRITE_THROUGH;
-        if (options & FILE_SEQUENTIAL_ONLY)
-                flags |= FO_SEQUENTIAL_ONLY;
-        if (options & FILE_RANDOM_ACCESS)
-                flags |= FO_RANDOM_ACCESS;
-        if (options & FILE_DELETE_ON_CLOSE)
-                flags |= FO_DELETE_ON_CLOSE;
-        if (target->path.Length == 0 && !target->related)
-                flags |= FO_VOLUME_OPEN;
-        return flags;
-}
-
 static PFILE_OBJECT file_new(const struct fm_create *create, struct target *target)
 {
         PFILE_OBJECT file = fm_file_object_new(target->volume);
         struct fm_file_object *fo = fm_file_object(file);
         struct fm_thread *self = fm_thread_self();
 
-        file->Flags = file_flags(create, target);
-        file->RelatedFileObject = g_steal_pointer(&target->related);
+        file->Flags = fm_file_object_flags(create->options);
+        if (target->path.Length == 0 && !target->related)
+                file->Flags |= FO_VOLUME_OPEN;
+        fo->related = g_steal_pointer(&target->related);
+        file->RelatedFileObject = fo->related;
         if (create->below) {
                 fm_flt_object_ref(create->below);
                 fo->initiator = create->below;
@@ -245,6 +226,7 @@ NTSTATUS fm_io_create_handle(const struct fm_create *create, PHANDLE handle, PFI
                 iosb->Status = status;
         } else if (ret) {
                 *ret = fm_object_ref(file);
+                fm_ledger_add(FM_LEDGER_OBJECT, file, fm_thread_self()->code);
         }
         fm_object_unref(file);
         return status;

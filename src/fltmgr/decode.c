@@ -6,6 +6,83 @@
 #include "fltmgr/dispatch.h"
 #include "fltmgr/extras.h"
 
+/* Where in the parameters an operation keeps its buffer. mdl 0: there is none; buffer 0: it has no buffer. */
+struct row {
+        USHORT mdl, buffer, length;
+        LOCK_OPERATION access;
+};
+
+#define AT(field) FIELD_OFFSET(FLT_PARAMETERS, field)
+#define WITH_MDL(what, buffer_field, access)                                                                           \
+        { AT(what.MdlAddress), AT(what.buffer_field), AT(what.Length), access }
+#define PLAIN(what, buffer_field, access)                                                                              \
+        { 0, AT(what.buffer_field), AT(what.Length), access }
+
+static const struct row by_major[] = {
+        [IRP_MJ_CREATE] = { 0, AT(Create.EaBuffer), AT(Create.EaLength), IoReadAccess },
+        [IRP_MJ_READ] = WITH_MDL(Read, ReadBuffer, IoWriteAccess),
+        [IRP_MJ_WRITE] = WITH_MDL(Write, WriteBuffer, IoReadAccess),
+        [IRP_MJ_QUERY_INFORMATION] = PLAIN(QueryFileInformation, InfoBuffer, IoWriteAccess),
+        [IRP_MJ_SET_INFORMATION] = PLAIN(SetFileInformation, InfoBuffer, IoReadAccess),
+        [IRP_MJ_QUERY_EA] = WITH_MDL(QueryEa, EaBuffer, IoWriteAccess),
+        [IRP_MJ_SET_EA] = WITH_MDL(SetEa, EaBuffer, IoReadAccess),
+        [IRP_MJ_QUERY_VOLUME_INFORMATION] = PLAIN(QueryVolumeInformation, VolumeBuffer, IoWriteAccess),
+        [IRP_MJ_SET_VOLUME_INFORMATION] = PLAIN(SetVolumeInformation, VolumeBuffer, IoReadAccess),
+        [IRP_MJ_QUERY_SECURITY] = WITH_MDL(QuerySecurity, SecurityBuffer, IoWriteAccess),
+        [IRP_MJ_QUERY_QUOTA] = WITH_MDL(QueryQuota, QuotaBuffer, IoWriteAccess),
+        [IRP_MJ_SET_QUOTA] = WITH_MDL(SetQuota, QuotaBuffer, IoReadAccess),
+};
+
+static const struct row by_directory_minor[] = {
+        [IRP_MN_QUERY_DIRECTORY] = WITH_MDL(DirectoryControl.QueryDirectory, DirectoryBuffer, IoWriteAccess),
+        [IRP_MN_NOTIFY_CHANGE_DIRECTORY] = WITH_MDL(DirectoryControl.NotifyDirectory, DirectoryBuffer, IoWriteAccess),
+};
+
+#define CONTROL(mdl, buffer, access)                                                                                   \
+        { mdl, AT(FileSystemControl.buffer), AT(FileSystemControl.Common.OutputBufferLength), access }
+
+static const struct row by_method[] = {
+        [METHOD_BUFFERED] = CONTROL(0, Buffered.SystemBuffer, IoWriteAccess),
+        [METHOD_IN_DIRECT] = CONTROL(AT(FileSystemControl.Direct.OutputMdlAddress), Direct.OutputBuffer, IoReadAccess),
+        [METHOD_OUT_DIRECT] = CONTROL(AT(FileSystemControl.Direct.OutputMdlAddress), Direct.OutputBuffer, IoWriteAccess),
+        [METHOD_NEITHER] = CONTROL(AT(FileSystemControl.Neither.OutputMdlAddress), Neither.OutputBuffer, IoWriteAccess),
+};
+
+/* Controls of devices are laid out as those of file systems. */
+#define SAME(field) _Static_assert(AT(FileSystemControl.field) == AT(DeviceIoControl.field), #field)
+SAME(Common.OutputBufferLength);
+SAME(Buffered.SystemBuffer);
+SAME(Direct.OutputMdlAddress);
+SAME(Direct.OutputBuffer);
+SAME(Neither.OutputMdlAddress);
+SAME(Neither.OutputBuffer);
+_Static_assert(AT(FileSystemControl.Common.FsControlCode) == AT(DeviceIoControl.Common.IoControlCode), "code");
+
+static const struct row fast_control = { 0, AT(DeviceIoControl.FastIo.OutputBuffer),
+                                         AT(DeviceIoControl.FastIo.OutputBufferLength), IoWriteAccess };
+
+static const struct row *find_row(const FLT_CALLBACK_DATA *data)
+{
+        const FLT_IO_PARAMETER_BLOCK *iopb = data->Iopb;
+        UCHAR minor = iopb->MinorFunction;
+
+        switch (iopb->MajorFunction) {
+        case IRP_MJ_DIRECTORY_CONTROL:
+                return minor < G_N_ELEMENTS(by_directory_minor) ? &by_directory_minor[minor] : NULL;
+        case IRP_MJ_FILE_SYSTEM_CONTROL:
+                if (minor == IRP_MN_MOUNT_VOLUME || minor == IRP_MN_VERIFY_VOLUME)
+                        return NULL;
+                return &by_method[iopb->Parameters.FileSystemControl.Common.FsControlCode & 3];
+        case IRP_MJ_DEVICE_CONTROL:
+        case IRP_MJ_INTERNAL_DEVICE_CONTROL:
+                if (FLT_IS_FASTIO_OPERATION(data))
+                        return &fast_control;
+                return &by_method[iopb->Parameters.DeviceIoControl.Common.IoControlCode & 3];
+        default:
+                return iopb->MajorFunction < G_N_ELEMENTS(by_major) ? &by_major[iopb->MajorFunction] : NULL;
+        }
+}
+
 struct buffer_parameters {
         PMDL *mdl;
         PVOID *buffer;
@@ -13,146 +90,22 @@ struct buffer_parameters {
         LOCK_OPERATION access;
 };
 
-static bool decode_directory(FLT_IO_PARAMETER_BLOCK *iopb, struct buffer_parameters *found)
-{
-        FLT_PARAMETERS *p = &iopb->Parameters;
-
-        switch (iopb->MinorFunction) {
-        case IRP_MN_QUERY_DIRECTORY:
-                *found = (struct buffer_parameters){&p->DirectoryControl.QueryDirectory.MdlAddress,
-                                                    &p->DirectoryControl.QueryDirectory.DirectoryBuffer,
-                                                    &p->DirectoryControl.QueryDirectory.Length, IoWriteAccess};
-                return true;
-        case IRP_MN_NOTIFY_CHANGE_DIRECTORY:
-                *found = (struct buffer_parameters){&p->DirectoryControl.NotifyDirectory.MdlAddress,
-                                                    &p->DirectoryControl.NotifyDirectory.DirectoryBuffer,
-                                                    &p->DirectoryControl.NotifyDirectory.Length, IoWriteAccess};
-                return true;
-        default:
-                return false;
-        }
-}
-
-static bool decode_fs_control(FLT_IO_PARAMETER_BLOCK *iopb, struct buffer_parameters *found)
-{
-        FLT_PARAMETERS *p = &iopb->Parameters;
-
-        if (iopb->MinorFunction == IRP_MN_MOUNT_VOLUME || iopb->MinorFunction == IRP_MN_VERIFY_VOLUME)
-                return false;
-        found->length = &p->FileSystemControl.Common.OutputBufferLength;
-        found->access = IoWriteAccess;
-        switch (p->FileSystemControl.Common.FsControlCode & 3) {
-        case METHOD_BUFFERED:
-                found->buffer = &p->FileSystemControl.Buffered.SystemBuffer;
-                return true;
-        case METHOD_IN_DIRECT:
-                found->access = IoReadAccess;
-                break;
-        case METHOD_OUT_DIRECT:
-                break;
-        default:
-                found->mdl = &p->FileSystemControl.Neither.OutputMdlAddress;
-                found->buffer = &p->FileSystemControl.Neither.OutputBuffer;
-                return true;
-        }
-        found->mdl = &p->FileSystemControl.Direct.OutputMdlAddress;
-        found->buffer = &p->FileSystemControl.Direct.OutputBuffer;
-        return true;
-}
-
-static bool decode_device_control(const FLT_CALLBACK_DATA *data, struct buffer_parameters *found)
-{
-        FLT_PARAMETERS *p = &data->Iopb->Parameters;
-
-        found->length = &p->DeviceIoControl.Common.OutputBufferLength;
-        found->access = IoWriteAccess;
-        if (FLT_IS_FASTIO_OPERATION(data)) {
-                found->buffer = &p->DeviceIoControl.FastIo.OutputBuffer;
-                return true;
-        }
-        switch (p->DeviceIoControl.Common.IoControlCode & 3) {
-        case METHOD_BUFFERED:
-                found->buffer = &p->DeviceIoControl.Buffered.SystemBuffer;
-                return true;
-        case METHOD_IN_DIRECT:
-                found->access = IoReadAccess;
-                break;
-        case METHOD_OUT_DIRECT:
-                break;
-        default:
-                found->mdl = &p->DeviceIoControl.Neither.OutputMdlAddress;
-                found->buffer = &p->DeviceIoControl.Neither.OutputBuffer;
-                return true;
-        }
-        found->mdl = &p->DeviceIoControl.Direct.OutputMdlAddress;
-        found->buffer = &p->DeviceIoControl.Direct.OutputBuffer;
-        return true;
-}
-
+/* False, and all NULL: it has no buffer. */
 static bool decode(const FLT_CALLBACK_DATA *data, struct buffer_parameters *found)
 {
-        FLT_IO_PARAMETER_BLOCK *iopb = data->Iopb;
-        FLT_PARAMETERS *p = &iopb->Parameters;
+        const struct row *row = find_row(data);
+        char *parameters = (char *)&data->Iopb->Parameters;
 
-        *found = (struct buffer_parameters){.access = IoReadAccess};
-        switch (iopb->MajorFunction) {
-        case IRP_MJ_CREATE:
-                *found = (struct buffer_parameters){NULL, &p->Create.EaBuffer, &p->Create.EaLength, IoReadAccess};
-                return true;
-        case IRP_MJ_READ:
-                *found = (struct buffer_parameters){&p->Read.MdlAddress, &p->Read.ReadBuffer, &p->Read.Length,
-                                                    IoWriteAccess};
-                return true;
-        case IRP_MJ_WRITE:
-                *found = (struct buffer_parameters){&p->Write.MdlAddress, &p->Write.WriteBuffer, &p->Write.Length,
-                                                    IoReadAccess};
-                return true;
-        case IRP_MJ_QUERY_INFORMATION:
-                *found = (struct buffer_parameters){NULL, &p->QueryFileInformation.InfoBuffer,
-                                                    &p->QueryFileInformation.Length, IoWriteAccess};
-                return true;
-        case IRP_MJ_SET_INFORMATION:
-                *found = (struct buffer_parameters){NULL, &p->SetFileInformation.InfoBuffer,
-                                                    &p->SetFileInformation.Length, IoReadAccess};
-                return true;
-        case IRP_MJ_QUERY_EA:
-                *found = (struct buffer_parameters){&p->QueryEa.MdlAddress, &p->QueryEa.EaBuffer, &p->QueryEa.Length,
-                                                    IoWriteAccess};
-                return true;
-        case IRP_MJ_SET_EA:
-                *found = (struct buffer_parameters){&p->SetEa.MdlAddress, &p->SetEa.EaBuffer, &p->SetEa.Length,
-                                                    IoReadAccess};
-                return true;
-        case IRP_MJ_QUERY_VOLUME_INFORMATION:
-                *found = (struct buffer_parameters){NULL, &p->QueryVolumeInformation.VolumeBuffer,
-                                                    &p->QueryVolumeInformation.Length, IoWriteAccess};
-                return true;
-        case IRP_MJ_SET_VOLUME_INFORMATION:
-                *found = (struct buffer_parameters){NULL, &p->SetVolumeInformation.VolumeBuffer,
-                                                    &p->SetVolumeInformation.Length, IoReadAccess};
-                return true;
-        case IRP_MJ_QUERY_SECURITY:
-                *found = (struct buffer_parameters){&p->QuerySecurity.MdlAddress, &p->QuerySecurity.SecurityBuffer,
-                                                    &p->QuerySecurity.Length, IoWriteAccess};
-                return true;
-        case IRP_MJ_QUERY_QUOTA:
-                *found = (struct buffer_parameters){&p->QueryQuota.MdlAddress, &p->QueryQuota.QuotaBuffer,
-                                                    &p->QueryQuota.Length, IoWriteAccess};
-                return true;
-        case IRP_MJ_SET_QUOTA:
-                *found = (struct buffer_parameters){&p->SetQuota.MdlAddress, &p->SetQuota.QuotaBuffer,
-                                                    &p->SetQuota.Length, IoReadAccess};
-                return true;
-        case IRP_MJ_DIRECTORY_CONTROL:
-                return decode_directory(iopb, found);
-        case IRP_MJ_FILE_SYSTEM_CONTROL:
-                return decode_fs_control(iopb, found);
-        case IRP_MJ_DEVICE_CONTROL:
-        case IRP_MJ_INTERNAL_DEVICE_CONTROL:
-                return decode_device_control(data, found);
-        default:
+        *found = (struct buffer_parameters){ .access = IoReadAccess };
+        if (!row || !row->buffer)
                 return false;
-        }
+        *found = (struct buffer_parameters){
+                .mdl = row->mdl ? (PMDL *)(parameters + row->mdl) : NULL,
+                .buffer = (PVOID *)(parameters + row->buffer),
+                .length = (PULONG)(parameters + row->length),
+                .access = row->access,
+        };
+        return true;
 }
 
 /*
@@ -167,11 +120,11 @@ NTSTATUS FltDecodeParameters(PFLT_CALLBACK_DATA CallbackData, PMDL **MdlAddressP
         bool any = decode(CallbackData, &found);
 
         if (MdlAddressPointer)
-                *MdlAddressPointer = any ? found.mdl : NULL;
+                *MdlAddressPointer = found.mdl;
         if (Buffer)
-                *Buffer = any ? found.buffer : NULL;
+                *Buffer = found.buffer;
         if (Length)
-                *Length = any ? found.length : NULL;
+                *Length = found.length;
         if (DesiredAccess && any)
                 *DesiredAccess = found.access;
         return any ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;

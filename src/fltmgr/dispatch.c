@@ -18,7 +18,8 @@
  * FLT_PREOP_SYNCHRONIZE). Between callbacks the state is IDLE: who completes then has no business to.
  *
  * Draining. A post-operation that is owed is in its instance's list. Whoever takes it off that list, the operation on
- * its way up or the teardown, calls it; so it is called once.
+ * its way up or the teardown (drain.c), calls it; so it is called once. While the teardown calls it, the operation gets
+ * no further up than to that filter.
  */
 #include "fltmgr/dispatch.h"
 
@@ -26,12 +27,18 @@
 #include "fltmgr/extras.h"
 #include "fltmgr/fsd.h"
 #include "fltmgr/misuse.h"
+#include "fltmgr/section.h"
 #include "nt/ke.h"
 #include "nt/object.h"
 #include "nt/verifier.h"
 
 /* Linux gives up after 40 symbolic links, too. */
 #define REPARSE_LIMIT 40
+
+#define KIND_FLAGS                                                                                                     \
+        (FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_FAST_IO_OPERATION |                                   \
+         FLTFL_CALLBACK_DATA_FS_FILTER_OPERATION | FLTFL_CALLBACK_DATA_GENERATED_IO |                                  \
+         FLTFL_CALLBACK_DATA_REISSUED_IO)
 
 enum pend_state {
         PEND_IDLE,
@@ -47,6 +54,7 @@ void fm_dispatch_init(struct fm_operation *operation)
                 &operation->stack->callbacks[operation->stack->majors[fm_major_index(operation->iopb.MajorFunction)].first];
 
         operation->original = operation->iopb;
+        operation->kind = operation->data.Flags & KIND_FLAGS;
         operation->descending = true;
         operation->position = 0;
         for (unsigned i = 0; i < operation->node_count; i++)
@@ -108,7 +116,7 @@ static FLT_PREOP_CALLBACK_STATUS call_pre(struct fm_node *node, PVOID *context)
                 return node->callback->post ? FLT_PREOP_SUCCESS_WITH_CALLBACK : FLT_PREOP_SUCCESS_NO_CALLBACK;
         fm_callback_enter(&scope, node->objects.Filter, "a pre-operation", operation->requestor.thread,
                           operation->requestor.cancel);
-        fm_callback_is_for(operation->iopb.MajorFunction, (const void *)node->callback->pre);
+        fm_callback_is_for(&operation->iopb, (const void *)node->callback->pre);
         /* Who completes the operation sets it. */
         operation->data.IoStatus.Status = FM_STATUS_UNSET;
         status = node->callback->pre(&operation->data, &node->objects, context);
@@ -116,50 +124,17 @@ static FLT_PREOP_CALLBACK_STATUS call_pre(struct fm_node *node, PVOID *context)
         return status;
 }
 
-static FLT_POSTOP_CALLBACK_STATUS call_post(PFLT_CALLBACK_DATA data, const struct fm_node *node,
-                                            PCFLT_RELATED_OBJECTS objects, FLT_POST_OPERATION_FLAGS flags,
-                                            struct fm_cancel *cancel)
+FLT_POSTOP_CALLBACK_STATUS fm_node_call_post(const struct fm_node *node, PFLT_CALLBACK_DATA data,
+                                             FLT_POST_OPERATION_FLAGS flags, struct fm_cancel *cancel)
 {
         struct fm_callback_scope scope;
         FLT_POSTOP_CALLBACK_STATUS status;
 
-        fm_callback_enter(&scope, objects->Filter, "a post-operation", data->Thread, cancel);
-        fm_callback_is_for(data->Iopb->MajorFunction, (const void *)node->callback->post);
-        status = node->callback->post(data, objects, node->completion_context, flags);
+        fm_callback_enter(&scope, node->objects.Filter, "a post-operation", data->Thread, cancel);
+        fm_callback_is_for(data->Iopb, (const void *)node->callback->post);
+        status = node->callback->post(data, &node->objects, node->completion_context, flags);
         fm_callback_leave(&scope);
         return status;
-}
-
-/*
- * Calls a post-operation that will never see its result. The data is a copy, made of what nobody changes
- * any more: the operation itself is still on its way.
- */
-static void call_draining(const struct fm_node *node, const struct fm_requestor *requestor)
-{
-        struct fm_operation copy = {
-                .data = {
-                        .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO |
-                                 FLTFL_CALLBACK_DATA_POST_OPERATION,
-                        .Thread = requestor->thread,
-                        .Iopb = &copy.iopb,
-                        .RequestorMode = requestor->kernel ? KernelMode : UserMode,
-                },
-                .iopb = node->saved,
-                .requestor = *requestor,
-                .volume = node->objects.Volume,
-                .life = FM_OPERATION_DRAINING,
-                .pended_post = true,
-        };
-        struct fm_node stand_in = { .callback = node->callback, .operation = &copy, .saved = node->saved,
-                                    .objects = node->objects };
-
-        copy.requestor.cancel = NULL;
-        if (call_post(&copy.data, node, &node->objects, FLTFL_POST_OPERATION_DRAINING, NULL) !=
-            FLT_POSTOP_FINISHED_PROCESSING)
-                fm_misuse(&stand_in, "draining-post-operation",
-                          "returned something else than FLT_POSTOP_FINISHED_PROCESSING while draining");
-        if (fm_operation_extras_peek(&copy))
-                fm_operation_extras_free(&copy);
 }
 
 static void put_posts(PFLT_INSTANCE instance)
@@ -174,19 +149,25 @@ static void put_posts(PFLT_INSTANCE instance)
 static void owe_post(struct fm_node *node, PVOID context, bool stays)
 {
         PFLT_INSTANCE instance = node->callback->instance;
-        bool draining;
+        bool draining, drained;
 
         node->completion_context = context;
         pthread_mutex_lock(&instance->lock);
-        draining = instance->draining && !node->swapped;
-        if (!draining) {
+        draining = instance->draining;
+        drained = draining && !node->swapped;
+        if (!drained) {
                 node->owed = node->asked = true;
                 g_queue_push_tail_link(&instance->nodes, &node->link);
         }
         pthread_mutex_unlock(&instance->lock);
-        if (draining) {
-                call_draining(node, &node->operation->requestor);
-        } else if (stays) {
+        if (drained) {
+                fm_node_drain(node);
+                return;
+        }
+        /* Between callbacks nobody waits for that to happen; who is called next finds it cancelled. */
+        if (draining)
+                fm_operation_cancel(node->operation);
+        if (stays) {
                 node->stays = node->synchronized = true;
                 node->operation->must_stay++;
         }
@@ -201,6 +182,8 @@ static bool claim_post(struct fm_node *node)
         if (!node->asked)
                 return false;
         pthread_mutex_lock(&instance->lock);
+        while (node->draining)
+                pthread_cond_wait(&instance->idle, &instance->lock);
         claimed = node->owed;
         if (claimed) {
                 node->owed = false;
@@ -211,67 +194,35 @@ static bool claim_post(struct fm_node *node)
         return claimed;
 }
 
-void fm_instance_drain(PFLT_INSTANCE instance)
+static void forget_pended(struct fm_node *node)
 {
+        PFLT_INSTANCE instance = node->callback->instance;
+
         pthread_mutex_lock(&instance->lock);
-        instance->draining = true;
-        for (GList *link = instance->nodes.head; link;) {
-                struct fm_node *node = link->data, copy;
-                struct fm_requestor requestor;
-                struct fm_stack *stack;
-                PFILE_OBJECT file;
-                PETHREAD thread;
-
-                link = link->next;
-                /* What a borrowed file belongs to may end with the operation, and a file that is being closed can't be
-                 * referenced any more: that one is waited for. */
-                if (node->swapped || node->operation->file_is_borrowed)
-                        continue;
-                node->owed = false;
-                g_queue_unlink(&instance->nodes, &node->link);
-                /* From here on the operation may finish any time: a copy of all that the callback gets. */
-                copy = (struct fm_node){
-                        .callback = node->callback,
-                        .saved = node->saved,
-                        .objects = node->objects,
-                        .completion_context = node->completion_context,
-                };
-                requestor = node->operation->requestor;
-                stack = fm_stack_ref(node->operation->stack);
-                file = copy.objects.FileObject;
-                thread = requestor.thread;
-                if (file)
-                        fm_object_ref(file);
-                if (thread)
-                        fm_object_ref(thread);
-                pthread_mutex_unlock(&instance->lock);
-
-                call_draining(&copy, &requestor);
-                fm_object_unref(file);
-                fm_object_unref(thread);
-                fm_stack_unref(stack);
-
-                pthread_mutex_lock(&instance->lock);
-                link = instance->nodes.head;
-        }
-        while (instance->nodes.length || instance->posts)
-                pthread_cond_wait(&instance->idle, &instance->lock);
+        g_queue_unlink(&instance->pended, &node->link);
         pthread_mutex_unlock(&instance->lock);
 }
 
 /* The callback has returned "pending". False: the operation is another thread's now, and may be gone already. */
-static bool wait_for_completion(struct fm_operation *operation, unsigned must_stay)
+static bool wait_for_completion(struct fm_node *node)
 {
-        int next = must_stay ? PEND_STAYING : PEND_PARKED;
+        struct fm_operation *operation = node->operation;
+        PFLT_INSTANCE instance = node->callback->instance;
+        bool must_stay = operation->must_stay;
         int before = PEND_RUNNING;
 
-        if (atomic_compare_exchange_strong(&operation->pend, &before, next)) {
+        node->pended_since = g_get_monotonic_time();
+        pthread_mutex_lock(&instance->lock);
+        g_queue_push_tail_link(&instance->pended, &node->link);
+        pthread_mutex_unlock(&instance->lock);
+        if (atomic_compare_exchange_strong(&operation->pend, &before, must_stay ? PEND_STAYING : PEND_PARKED)) {
                 if (!must_stay)
                         return false;
                 while (sem_wait(&operation->resumed) < 0)
                         ; /* interrupted by a signal handler */
         }
         atomic_store_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed);
+        forget_pended(node);
         return true;
 }
 
@@ -291,11 +242,51 @@ static void end_callback(struct fm_node *node)
                 fm_misuse(node, "completed-twice", "completed the operation as if it were pended, and did not pend it");
 }
 
+/* The MDL and the buffer that the parameters name; false: they name none, or more than one. */
+static bool only_buffer(FLT_IO_PARAMETER_BLOCK *iopb, PMDL *mdl, PVOID *buffer)
+{
+        FLT_CALLBACK_DATA data = { .Flags = FLTFL_CALLBACK_DATA_IRP_OPERATION, .Iopb = iopb };
+        PMDL *mdl_place;
+        PVOID *buffer_place;
+
+        if (!NT_SUCCESS(FltDecodeParameters(&data, &mdl_place, &buffer_place, NULL, NULL)))
+                return false;
+        *mdl = mdl_place ? *mdl_place : NULL;
+        *buffer = *buffer_place;
+        switch (iopb->MajorFunction) {
+        case IRP_MJ_DIRECTORY_CONTROL:
+        case IRP_MJ_QUERY_EA:
+        case IRP_MJ_FILE_SYSTEM_CONTROL:
+        case IRP_MJ_DEVICE_CONTROL:
+        case IRP_MJ_INTERNAL_DEVICE_CONTROL:
+                return false;
+        default:
+                return true;
+        }
+}
+
+/* Notes whether the filter has put in a buffer of its own, and its MDL. */
+static void note_swapped(struct fm_node *node)
+{
+        FLT_IO_PARAMETER_BLOCK *now = &node->operation->iopb, *before = &node->saved;
+        PMDL mdl = NULL, old_mdl = NULL;
+        PVOID buffer, old_buffer;
+
+        if (memcmp(&now->Parameters, &before->Parameters, sizeof(now->Parameters)) == 0 ||
+            now->MajorFunction == IRP_MJ_LOCK_CONTROL)
+                return;
+        if (only_buffer(now, &mdl, &buffer) && only_buffer(before, &old_mdl, &old_buffer))
+                node->swapped = mdl != old_mdl || buffer != old_buffer;
+        else
+                node->swapped = true;
+        if (mdl != old_mdl)
+                node->swapped_mdl = mdl;
+}
+
 /* What the way down makes of changed parameters: kept if the filter said so, else lost. */
 static void settle_parameters(struct fm_node *node)
 {
         struct fm_operation *operation = node->operation;
-        PMDL *before, *after;
 
         if (fm_changed_what_it_must_not(node) || !(operation->data.Flags & FLTFL_CALLBACK_DATA_DIRTY)) {
                 operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
@@ -303,15 +294,15 @@ static void settle_parameters(struct fm_node *node)
                 return;
         }
         operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        node->swapped = memcmp(&operation->iopb.Parameters, &node->saved.Parameters,
-                               sizeof(operation->iopb.Parameters)) != 0;
-        if (!node->swapped)
-                return;
+        note_swapped(node);
+}
 
-        FLT_CALLBACK_DATA old = { .Iopb = &node->saved };
-        if (NT_SUCCESS(FltDecodeParameters(&operation->data, &after, NULL, NULL, NULL)) && after && *after &&
-            NT_SUCCESS(FltDecodeParameters(&old, &before, NULL, NULL, NULL)) && *before != *after)
-                node->swapped_mdl = *after;
+/* The swapped-in MDL belongs to us from the end of the pre-operation on, unless the filter has said otherwise. */
+static void free_swapped_mdl(struct fm_node *node)
+{
+        if (node->swapped_mdl && !node->retain_mdl)
+                IoFreeMdl(node->swapped_mdl);
+        node->swapped_mdl = NULL;
 }
 
 static void mark_cleaned(struct fm_operation *operation)
@@ -319,7 +310,7 @@ static void mark_cleaned(struct fm_operation *operation)
         struct fm_file_object *file = fm_file_object(operation->iopb.TargetFileObject);
 
         file->cleaned = true;
-        file->file.Flags |= FO_CLEANUP_COMPLETE;
+        fm_file_object_change_flags(&file->file, FO_CLEANUP_COMPLETE, 0);
 }
 
 /* The pre-operation is over, one way or another. */
@@ -333,8 +324,9 @@ static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PV
         switch (status) {
         case FLT_PREOP_SUCCESS_WITH_CALLBACK:
         case FLT_PREOP_SYNCHRONIZE:
-                owe_post(node, context,
-                         status == FLT_PREOP_SYNCHRONIZE || operation->iopb.MajorFunction == IRP_MJ_CREATE);
+                owe_post(node, context, FLT_IS_IRP_OPERATION(&operation->data) &&
+                                                (status == FLT_PREOP_SYNCHRONIZE ||
+                                                 operation->iopb.MajorFunction == IRP_MJ_CREATE));
                 break;
         case FLT_PREOP_DISALLOW_FASTIO:
                 operation->data.IoStatus.Status = STATUS_FLT_DISALLOW_FAST_IO;
@@ -356,7 +348,9 @@ static void after_pre(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PV
         }
         if (operation->descending) {
                 operation->position++;
-                operation->data.IoStatus.Status = STATUS_SUCCESS;
+                operation->data.IoStatus = (IO_STATUS_BLOCK){ 0 };
+        } else {
+                free_swapped_mdl(node);
         }
         fm_rundown_release(&instance->object.rundown);
 }
@@ -375,10 +369,11 @@ static bool descend(struct fm_operation *operation)
         prepare(node);
         begin_callback(operation, false);
         status = call_pre(node, &context);
-        if (status == FLT_PREOP_PENDING) {
+        /* Only an IRP can wait for somebody else; what is left is judged as a wrong status. */
+        if (status == FLT_PREOP_PENDING && FLT_IS_IRP_OPERATION(&operation->data)) {
                 if (context)
                         fm_misuse(node, "completion-context", "set a completion context and returned FLT_PREOP_PENDING");
-                if (!wait_for_completion(operation, operation->must_stay))
+                if (!wait_for_completion(node))
                         return false;
                 status = (FLT_PREOP_CALLBACK_STATUS)operation->pended_status;
                 context = operation->pended_context;
@@ -393,11 +388,10 @@ static void after_post(struct fm_node *node, FLT_POSTOP_CALLBACK_STATUS status)
 {
         struct fm_operation *operation = node->operation;
 
+        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
         if (fm_post_status_checked(node, status) == FLT_POSTOP_DISALLOW_FSFILTER_IO)
                 operation->data.IoStatus.Status = FM_STATUS_DISALLOW_FSFILTER_IO;
-        if (node->swapped_mdl && !node->retain_mdl)
-                IoFreeMdl(node->swapped_mdl);
-        node->swapped_mdl = NULL;
+        free_swapped_mdl(node);
         put_posts(node->callback->instance);
 }
 
@@ -408,20 +402,21 @@ static bool ascend(struct fm_operation *operation)
 
         if (node->stays)
                 operation->must_stay--;
-        if (!claim_post(node))
+        if (!claim_post(node)) {
+                free_swapped_mdl(node);
                 return true;
+        }
         operation->iopb = node->saved;
         operation->data.Flags |= FLTFL_CALLBACK_DATA_POST_OPERATION;
         begin_callback(operation, true);
-        status = call_post(&operation->data, node, &node->objects, 0, operation->requestor.cancel);
-        if (status == FLT_POSTOP_MORE_PROCESSING_REQUIRED) {
-                if (!wait_for_completion(operation, operation->must_stay))
+        status = fm_node_call_post(node, &operation->data, 0, operation->requestor.cancel);
+        if (status == FLT_POSTOP_MORE_PROCESSING_REQUIRED && FLT_IS_IRP_OPERATION(&operation->data)) {
+                if (!wait_for_completion(node))
                         return false;
                 status = FLT_POSTOP_FINISHED_PROCESSING;
         } else {
                 end_callback(node);
         }
-        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
         after_post(node, status);
         return true;
 }
@@ -432,14 +427,23 @@ static void bottom(struct fm_operation *operation)
         NTSTATUS status;
 
         operation->iopb.TargetInstance = NULL;
+        if (file && fm_is_data_scanned(file))
+                fm_data_scan_notify(operation);
         operation->volume->fsd->dispatch(operation);
         status = operation->data.IoStatus.Status;
         if (!file)
                 return;
-        if (operation->iopb.MajorFunction == IRP_MJ_CREATE && NT_SUCCESS(status) && status != STATUS_REPARSE)
+        if (operation->iopb.MajorFunction == IRP_MJ_CREATE && NT_SUCCESS(status) && status != STATUS_REPARSE) {
                 file->opened = true;
+                /* Only now it is known whose data an overwriting open takes away. */
+                if (fm_is_data_scanned(file))
+                        fm_data_scan_notify(operation);
+        }
         if (operation->iopb.MajorFunction == IRP_MJ_CLEANUP)
                 mark_cleaned(operation);
+        /* From here on nothing can be set on the file, nor be had of it. */
+        if (operation->iopb.MajorFunction == IRP_MJ_CLOSE)
+                file->stream = NULL;
 }
 
 /*
@@ -519,6 +523,12 @@ static bool may_complete(struct fm_operation *operation, const char *function, b
         return true;
 }
 
+/* The operation, with its file, may be gone before the caller's own callback is: no report must name it any more. */
+static void forget_file(void)
+{
+        fm_thread_self()->file = NULL;
+}
+
 /* True: the caller of the completing function has to go on with the operation. */
 static bool complete_pended(struct fm_operation *operation, int status, void *context)
 {
@@ -526,9 +536,12 @@ static bool complete_pended(struct fm_operation *operation, int status, void *co
         operation->pended_context = context;
         switch (atomic_exchange(&operation->pend, PEND_COMPLETED)) {
         case PEND_PARKED:
+                forget_file();
                 atomic_store_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed);
+                forget_pended(&operation->nodes[operation->position]);
                 return true;
         case PEND_STAYING:
+                forget_file();
                 sem_post(&operation->resumed);
                 return false;
         case PEND_COMPLETED:
@@ -537,6 +550,18 @@ static bool complete_pended(struct fm_operation *operation, int status, void *co
         default:
                 return false;
         }
+}
+
+/* Goes on with an operation that was pended, and is not any more. */
+static void resume(struct fm_node *node)
+{
+        struct fm_operation *operation = node->operation;
+
+        if (operation->pended_post)
+                after_post(node, FLT_POSTOP_FINISHED_PROCESSING);
+        else
+                after_pre(node, (FLT_PREOP_CALLBACK_STATUS)operation->pended_status, operation->pended_context);
+        fm_dispatch_proceed(operation);
 }
 
 /*
@@ -560,10 +585,8 @@ VOID FltCompletePendedPreOperation(PFLT_CALLBACK_DATA CallbackData, FLT_PREOP_CA
                 fm_violation("complete-pended", "FltCompletePendedPreOperation with status %d", CallbackStatus);
                 CallbackStatus = FLT_PREOP_SUCCESS_NO_CALLBACK;
         }
-        if (!complete_pended(operation, CallbackStatus, Context))
-                return;
-        after_pre(node, CallbackStatus, Context);
-        fm_dispatch_proceed(operation);
+        if (complete_pended(operation, CallbackStatus, Context))
+                resume(node);
 }
 
 /*
@@ -578,91 +601,67 @@ VOID FltCompletePendedPostOperation(PFLT_CALLBACK_DATA CallbackData)
         if (!operation || !may_complete(operation, __func__, true))
                 return;
         node = &operation->nodes[operation->position];
-        if (!complete_pended(operation, 0, NULL))
-                return;
-        operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        after_post(node, FLT_POSTOP_FINISHED_PROCESSING);
-        fm_dispatch_proceed(operation);
+        if (complete_pended(operation, 0, NULL))
+                resume(node);
 }
 
-/* STATUS_SUCCESS: the post-operation of this instance may send the operation down again. */
-static NTSTATUS may_reissue(struct fm_operation *operation, PFLT_INSTANCE instance)
+unsigned fm_instance_pended_pres(PFLT_INSTANCE instance)
 {
-        struct fm_file_object *file = fm_file_object(operation->iopb.TargetFileObject);
+        unsigned count = 0;
 
-        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) ||
-            operation->nodes[operation->position].callback->instance != instance) {
-                fm_violation("reissue", "FltReissueSynchronousIo outside the instance's own post-operation");
-                return STATUS_INVALID_PARAMETER;
-        }
-        if (!operation->nodes[operation->position].synchronized) {
-                fm_violation("reissue", "FltReissueSynchronousIo for an operation that is not synchronized");
-                return STATUS_INVALID_PARAMETER;
-        }
-        if (operation->iopb.MajorFunction != IRP_MJ_CREATE)
-                return STATUS_SUCCESS;
-        if (file->file.Flags & FO_FILE_OPEN_CANCELLED)
-                return STATUS_CANCELLED;
-        if (file->opened) {
-                fm_violation("reissue", "FltReissueSynchronousIo for a create that has opened the file");
-                return STATUS_INVALID_PARAMETER;
-        }
-        return STATUS_SUCCESS;
+        pthread_mutex_lock(&instance->lock);
+        for (GList *link = instance->pended.head; link; link = link->next)
+                count += !((struct fm_node *)link->data)->operation->pended_post;
+        pthread_mutex_unlock(&instance->lock);
+        return count;
 }
 
-/*
- * Sends an operation down again from the caller's post-operation: to the instances below, and to the file system. The
- * parameters are those in Iopb if FltSetCallbackDataDirty() was called, else those of the first time. The result is in
- * IoStatus and TagData when this returns.
- *
- * Creates and FLT_PREOP_SYNCHRONIZE only. IoStatus is STATUS_CANCELLED for a create after FltCancelFileOpen(), and
- * STATUS_INVALID_PARAMETER, which is reported, for misuse. IRQL <= APC_LEVEL.
- */
-VOID FltReissueSynchronousIo(PFLT_INSTANCE InitiatingInstance, PFLT_CALLBACK_DATA CallbackData)
+/* The next that is still pended, taken from whoever may come to complete it; NULL: none is. */
+static struct fm_node *take_pended(PFLT_INSTANCE instance, int *state)
 {
-        struct fm_operation *operation = fm_operation_from_data(CallbackData), *again;
-        NTSTATUS status;
+        struct fm_node *taken = NULL;
 
-        fm_check_irql(__func__, APC_LEVEL);
-        status = may_reissue(operation, InitiatingInstance);
-        if (!NT_SUCCESS(status)) {
-                fm_operation_set_result(operation, status, 0);
-                return;
+        /* While it is in the list it is not complete, hence alive. */
+        pthread_mutex_lock(&instance->lock);
+        for (GList *link = instance->pended.head; link && !taken; link = link->next) {
+                struct fm_node *node = link->data;
+
+                *state = atomic_load(&node->operation->pend);
+                if ((*state == PEND_PARKED || *state == PEND_STAYING) &&
+                    atomic_compare_exchange_strong(&node->operation->pend, state, PEND_COMPLETED))
+                        taken = node;
         }
-        if (!(CallbackData->Flags & FLTFL_CALLBACK_DATA_DIRTY))
-                operation->iopb = operation->nodes[operation->position].saved;
-        CallbackData->Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        if (CallbackData->TagData)
-                ExFreePool(CallbackData->TagData);
-        CallbackData->TagData = NULL;
-
-        again = fm_operation_new(operation->volume, operation->iopb.MajorFunction, operation->iopb.TargetFileObject,
-                                 &operation->requestor);
-        again->below = InitiatingInstance;
-        fm_flt_object_ref(InitiatingInstance);
-        again->iopb = operation->iopb;
-        again->fsd_request = operation->fsd_request;
-        again->data.Flags = (CallbackData->Flags & FLTFL_CALLBACK_DATA_REISSUE_MASK) |
-                            (CallbackData->Flags & FLTFL_CALLBACK_DATA_GENERATED_IO) | FLTFL_CALLBACK_DATA_REISSUED_IO;
-        again->data.RequestorMode = CallbackData->RequestorMode;
-        fm_operation_lend_ecp_list(operation, again);
-        fm_operation_run(again);
-
-        CallbackData->IoStatus = again->data.IoStatus;
-        CallbackData->TagData = again->data.TagData;
-        operation->error = again->error;
-        operation->error_status = again->error_status;
-        fm_operation_free(again);
+        pthread_mutex_unlock(&instance->lock);
+        return taken;
 }
 
-PMDL fm_operation_swapped_mdl(struct fm_operation *operation)
+unsigned fm_instance_give_up_pended(PFLT_INSTANCE instance)
 {
-        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) || !operation->node_count)
-                return NULL;
-        return operation->nodes[operation->position].swapped_mdl;
-}
+        unsigned count;
+        struct fm_node *node;
+        int state;
 
-void fm_operation_retain_swapped_mdl(struct fm_operation *operation)
-{
-        operation->nodes[operation->position].retain_mdl = true;
+        for (count = 0; (node = take_pended(instance, &state)); count++) {
+                struct fm_operation *operation = node->operation;
+                UCHAR major = operation->iopb.MajorFunction;
+                bool post = operation->pended_post;
+
+                fm_misuse(node, "pended-for-ever",
+                          "pended the operation %.1f s ago, and InstanceTeardownStart did not complete it",
+                          (double)(g_get_monotonic_time() - node->pended_since) / G_USEC_PER_SEC);
+                operation->pended_status = FLT_PREOP_SUCCESS_NO_CALLBACK;
+                operation->pended_context = NULL;
+                if (!post && major != IRP_MJ_CLEANUP && major != IRP_MJ_CLOSE) {
+                        operation->pended_status = FLT_PREOP_COMPLETE;
+                        operation->data.IoStatus = (IO_STATUS_BLOCK){ .Status = STATUS_CANCELLED };
+                }
+                if (state == PEND_STAYING) {
+                        sem_post(&operation->resumed);
+                        continue;
+                }
+                atomic_store_explicit(&operation->pend, PEND_IDLE, memory_order_relaxed);
+                forget_pended(node);
+                resume(node);
+        }
+        return count;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What operation.c and dispatch.c share: a filter's place in one operation. */
+/* What operation.c, dispatch.c and its neighbours share: a filter's place in one operation. */
 #pragma once
 
 #include "fltmgr/manager.h"
@@ -11,10 +11,12 @@ struct fm_node {
         FLT_RELATED_OBJECTS objects;
         PVOID completion_context;
         PMDL swapped_mdl;
-        GList link;       /* in instance->nodes; guarded by instance->lock */
+        GList link;       /* in instance->nodes or instance->pended; guarded by instance->lock */
+        gint64 pended_since; /* for reports */
         bool owed;        /* a post-operation is owed; guarded by instance->lock */
+        bool draining;    /* it is being called early, and the operation waits for that; guarded by instance->lock */
         bool asked;       /* it was owed once; the operation's own */
-        bool swapped;     /* parameters were changed: somebody has to copy back, so it can't be drained */
+        bool swapped;     /* a buffer was changed: somebody has to copy back, so it can't be drained */
         bool stays;       /* counted in operation->must_stay */
         bool synchronized; /* its post-operation runs on the thread of its pre-operation */
         bool retain_mdl;
@@ -24,3 +26,9 @@ struct fm_node {
 void fm_dispatch_init(struct fm_operation *operation);
 /* Goes on until it is finished or parked; the operation may be gone when this returns. */
 void fm_dispatch_proceed(struct fm_operation *operation);
+/* Calls its post-operation with this data; cancel: what ends waits in it. */
+FLT_POSTOP_CALLBACK_STATUS fm_node_call_post(const struct fm_node *node, PFLT_CALLBACK_DATA data,
+                                             FLT_POST_OPERATION_FLAGS flags, struct fm_cancel *cancel);
+
+/* drain.c: calls it early. The operation must not get past the node meanwhile. */
+void fm_node_drain(const struct fm_node *node);

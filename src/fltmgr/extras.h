@@ -10,8 +10,6 @@
 #include "fltmgr/operation.h"
 #include "nt/cancel.h"
 
-struct fm_cancel_entry;
-
 struct fm_extras {
         struct fm_cancel_entry *cancel_entry; /* of FltSetCancelCompletion; queue.c's lock */
         PFLT_CALLBACK_DATA_QUEUE_IO_CONTEXT queue_context; /* of FltCbdqInsertIo; the queue's lock */

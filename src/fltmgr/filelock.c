@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Byte range locks for filters that keep them themselves. A lock belongs to a file object, a process and a key. Nobody
- * waits here: a lock that conflicts is refused, and one that was ready to wait is refused as not supported.
+ * Byte range locks for filters that keep them themselves. A lock belongs to a file object, a process and a key.
+ *
+ * Who waits is pended, in the order of arrival; whoever unlocks grants what can be granted, and completes it. A waiter
+ * belongs to whoever takes it off the list: who grants it, or who cancels it.
  */
 #include <pthread.h>
 
@@ -13,53 +15,44 @@ struct range {
 };
 
 struct locks {
-        pthread_mutex_t mutex;
-        GArray *ranges; /* struct range; under mutex */
+        GArray *ranges; /* struct range; under lock */
 };
+
+/* A lock that is not granted yet. */
+struct waiter {
+        struct waiter *next;
+        PFILE_LOCK lock;
+        PFLT_CALLBACK_DATA data;
+        PVOID context;
+        struct range wanted;
+        bool armed; /* its cancel routine is set */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct waiter *waiters; /* of all files, oldest first; under lock */
 
 /* Makes a FILE_LOCK ready. IRQL <= APC_LEVEL. */
 VOID FltInitializeFileLock(PFILE_LOCK FileLock)
 {
         struct locks *locks = g_new0(struct locks, 1);
 
-        pthread_mutex_init(&locks->mutex, NULL);
         locks->ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
         *FileLock = (FILE_LOCK){.LockInformation = locks};
-}
-
-/* Forgets all locks. Nobody uses it any more. IRQL <= APC_LEVEL. */
-VOID FltUninitializeFileLock(PFILE_LOCK FileLock)
-{
-        struct locks *locks = FileLock->LockInformation;
-
-        if (!locks)
-                return;
-        g_array_unref(locks->ranges);
-        pthread_mutex_destroy(&locks->mutex);
-        g_free(locks);
-        FileLock->LockInformation = NULL;
 }
 
 /* An initialized FILE_LOCK, or NULL. Both routines may be NULL. IRQL <= APC_LEVEL. */
 PFILE_LOCK FltAllocateFileLock(PFLT_COMPLETE_LOCK_CALLBACK_DATA_ROUTINE CompleteLockCallbackDataRoutine,
                                PUNLOCK_ROUTINE UnlockRoutine)
 {
-        PFILE_LOCK lock = ExAllocatePoolWithTag(PagedPool, sizeof(*lock), 'kLmF');
+        PFILE_LOCK made = ExAllocatePoolWithTag(PagedPool, sizeof(*made), 'kLmF');
 
-        if (!lock)
+        if (!made)
                 return NULL;
-        FltInitializeFileLock(lock);
+        FltInitializeFileLock(made);
         /* The same place serves both kinds of routine, as on Windows. */
-        lock->CompleteLockIrpRoutine = (PCOMPLETE_LOCK_IRP_ROUTINE)(void *)CompleteLockCallbackDataRoutine;
-        lock->UnlockRoutine = UnlockRoutine;
-        return lock;
-}
-
-/* Frees what FltAllocateFileLock() made. IRQL <= APC_LEVEL. */
-VOID FltFreeFileLock(PFILE_LOCK FileLock)
-{
-        FltUninitializeFileLock(FileLock);
-        ExFreePool(FileLock);
+        made->CompleteLockIrpRoutine = (PCOMPLETE_LOCK_IRP_ROUTINE)(void *)CompleteLockCallbackDataRoutine;
+        made->UnlockRoutine = UnlockRoutine;
+        return made;
 }
 
 static bool same_owner(const struct range *range, PFILE_OBJECT file, PVOID process, ULONG key)
@@ -86,13 +79,18 @@ static bool conflicts_locked(struct locks *locks, const struct range *wanted, bo
         return false;
 }
 
+static bool is_set(PFLT_CALLBACK_DATA data, UCHAR flag, BOOLEAN fast_io)
+{
+        return FLT_IS_IRP_OPERATION(data) ? (data->Iopb->OperationFlags & flag) != 0 : fast_io;
+}
+
 static struct range range_of(PFLT_CALLBACK_DATA data)
 {
         const FLT_IO_PARAMETER_BLOCK *iopb = data->Iopb;
         struct range range = {
                 .info.StartingByte = iopb->Parameters.LockControl.ByteOffset,
                 .info.Key = iopb->Parameters.LockControl.Key,
-                .info.ExclusiveLock = iopb->Parameters.LockControl.ExclusiveLock,
+                .info.ExclusiveLock = is_set(data, SL_EXCLUSIVE_LOCK, iopb->Parameters.LockControl.ExclusiveLock),
                 .info.FileObject = iopb->TargetFileObject,
                 .info.ProcessId = iopb->Parameters.LockControl.ProcessId,
                 .start = (uint64_t)iopb->Parameters.LockControl.ByteOffset.QuadPart,
@@ -106,22 +104,134 @@ static struct range range_of(PFLT_CALLBACK_DATA data)
         return range;
 }
 
-static NTSTATUS lock_range(struct locks *locks, PFLT_CALLBACK_DATA data)
+static bool take_range_locked(struct locks *locks, const struct range *wanted)
+{
+        if (conflicts_locked(locks, wanted, wanted->info.ExclusiveLock, wanted->info.ExclusiveLock))
+                return false;
+        g_array_append_val(locks->ranges, *wanted);
+        return true;
+}
+
+/* ---- waiting ---- */
+
+/* The first that `wanted` accepts, off the list; or NULL. */
+static struct waiter *take_waiter_locked(bool (*wanted)(struct waiter *waiter, void *context), void *context)
+{
+        for (struct waiter **place = &waiters; *place; place = &(*place)->next) {
+                struct waiter *waiter = *place;
+
+                if (!wanted(waiter, context))
+                        continue;
+                *place = waiter->next;
+                return waiter;
+        }
+        return NULL;
+}
+
+static struct waiter *take_waiter(bool (*wanted)(struct waiter *waiter, void *context), void *context)
+{
+        struct waiter *waiter;
+
+        pthread_mutex_lock(&lock);
+        waiter = take_waiter_locked(wanted, context);
+        pthread_mutex_unlock(&lock);
+        return waiter;
+}
+
+static bool remove_range(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, UCHAR minor, PVOID context);
+
+/* The result, as the filter's own routine lets it be: if that fails, what was granted is taken back. */
+static void set_result(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, PVOID context, NTSTATUS status)
+{
+        PFLT_COMPLETE_LOCK_CALLBACK_DATA_ROUTINE complete =
+                (PFLT_COMPLETE_LOCK_CALLBACK_DATA_ROUTINE)(void *)file_lock->CompleteLockIrpRoutine;
+
+        data->IoStatus.Status = status;
+        data->IoStatus.Information = 0;
+        if (complete && !NT_SUCCESS(complete(context, data)) && NT_SUCCESS(status) &&
+            data->Iopb->MinorFunction == IRP_MN_LOCK)
+                remove_range(file_lock, data, IRP_MN_UNLOCK_SINGLE, context);
+}
+
+static void end_wait(struct waiter *waiter, NTSTATUS status)
+{
+        set_result(waiter->lock, waiter->data, waiter->context, status);
+        FltCompletePendedPreOperation(waiter->data, FLT_PREOP_COMPLETE, NULL);
+        g_free(waiter);
+}
+
+static bool has_data(struct waiter *waiter, void *data)
+{
+        return waiter->data == data;
+}
+
+static VOID FLTAPI wait_cancelled(PFLT_CALLBACK_DATA data)
+{
+        struct waiter *waiter = take_waiter(has_data, data);
+
+        if (waiter)
+                end_wait(waiter, STATUS_CANCELLED);
+}
+
+static bool can_be_granted(struct waiter *waiter, void *file_lock)
+{
+        return waiter->lock == file_lock && waiter->armed &&
+               take_range_locked(waiter->lock->LockInformation, &waiter->wanted);
+}
+
+static void grant_waiters(PFILE_LOCK file_lock)
+{
+        struct waiter *waiter;
+
+        while ((waiter = take_waiter(can_be_granted, file_lock))) {
+                /* If it is being cancelled at this moment, that finds nothing any more. */
+                FltClearCancelCompletion(waiter->data);
+                end_wait(waiter, STATUS_SUCCESS);
+        }
+}
+
+static void append_waiter_locked(struct waiter *waiter)
+{
+        struct waiter **end = &waiters;
+
+        while (*end)
+                end = &(*end)->next;
+        *end = waiter;
+}
+
+/* STATUS_PENDING: it waits, and is somebody else's. */
+static NTSTATUS lock_range(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, PVOID context)
 {
         struct range wanted = range_of(data);
-        bool exclusive = wanted.info.ExclusiveLock, conflict;
+        struct waiter *waiter = NULL;
+        NTSTATUS status;
+        bool granted;
 
-        pthread_mutex_lock(&locks->mutex);
-        conflict = conflicts_locked(locks, &wanted, exclusive, exclusive);
-        if (!conflict)
-                g_array_append_val(locks->ranges, wanted);
-        pthread_mutex_unlock(&locks->mutex);
-        if (!conflict)
-                return STATUS_SUCCESS;
-        if (data->Iopb->Parameters.LockControl.FailImmediately)
-                return STATUS_LOCK_NOT_GRANTED;
-        fm_log_unsupported("FltProcessFileLock", "a lock that waits for another");
-        return STATUS_NOT_SUPPORTED;
+        pthread_mutex_lock(&lock);
+        granted = take_range_locked(file_lock->LockInformation, &wanted);
+        if (!granted && !is_set(data, SL_FAIL_IMMEDIATELY, data->Iopb->Parameters.LockControl.FailImmediately) &&
+            FLT_IS_IRP_OPERATION(data)) {
+                waiter = g_new0(struct waiter, 1);
+                *waiter = (struct waiter){.lock = file_lock, .data = data, .context = context, .wanted = wanted};
+                append_waiter_locked(waiter);
+        }
+        pthread_mutex_unlock(&lock);
+        if (!waiter)
+                return granted ? STATUS_SUCCESS : STATUS_LOCK_NOT_GRANTED;
+        /* Until this is done nobody but us completes it. */
+        status = FltSetCancelCompletion(data, wait_cancelled);
+        if (!NT_SUCCESS(status)) {
+                g_free(take_waiter(has_data, data));
+                return STATUS_CANCELLED;
+        }
+        pthread_mutex_lock(&lock);
+        for (struct waiter *one = waiters; one; one = one->next)
+                if (one == waiter)
+                        one->armed = true;
+        pthread_mutex_unlock(&lock);
+        /* What was in the way may be gone by now. */
+        grant_waiters(file_lock);
+        return STATUS_PENDING;
 }
 
 static bool is_meant(const struct range *range, const struct range *wanted, UCHAR minor)
@@ -135,14 +245,14 @@ static bool is_meant(const struct range *range, const struct range *wanted, UCHA
         return minor == IRP_MN_UNLOCK_ALL_BY_KEY || (range->start == wanted->start && range->end == wanted->end);
 }
 
-static NTSTATUS unlock_ranges(PFILE_LOCK lock, PFLT_CALLBACK_DATA data, PVOID context)
+/* False: there was none. */
+static bool remove_range(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, UCHAR minor, PVOID context)
 {
-        struct locks *locks = lock->LockInformation;
+        struct locks *locks = file_lock->LockInformation;
         struct range wanted = range_of(data);
-        UCHAR minor = data->Iopb->MinorFunction;
         g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(struct range));
 
-        pthread_mutex_lock(&locks->mutex);
+        pthread_mutex_lock(&lock);
         for (guint i = 0; i < locks->ranges->len;) {
                 struct range range = g_array_index(locks->ranges, struct range, i);
 
@@ -155,31 +265,38 @@ static NTSTATUS unlock_ranges(PFILE_LOCK lock, PFLT_CALLBACK_DATA data, PVOID co
                 if (minor == IRP_MN_UNLOCK_SINGLE)
                         break;
         }
-        pthread_mutex_unlock(&locks->mutex);
-        if (minor == IRP_MN_UNLOCK_SINGLE)
-                return gone->len ? STATUS_SUCCESS : STATUS_RANGE_NOT_LOCKED;
-        for (guint i = 0; lock->UnlockRoutine && i < gone->len; i++)
-                lock->UnlockRoutine(context, &g_array_index(gone, struct range, i).info);
-        return STATUS_SUCCESS;
+        pthread_mutex_unlock(&lock);
+        for (guint i = 0; minor != IRP_MN_UNLOCK_SINGLE && file_lock->UnlockRoutine && i < gone->len; i++)
+                file_lock->UnlockRoutine(context, &g_array_index(gone, struct range, i).info);
+        return gone->len > 0;
+}
+
+static NTSTATUS unlock_ranges(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, PVOID context)
+{
+        UCHAR minor = data->Iopb->MinorFunction;
+        bool some = remove_range(file_lock, data, minor, context);
+
+        if (some)
+                grant_waiters(file_lock);
+        return some || minor != IRP_MN_UNLOCK_SINGLE ? STATUS_SUCCESS : STATUS_RANGE_NOT_LOCKED;
 }
 
 /*
  * Does what an IRP_MJ_LOCK_CONTROL asks for; the caller's pre-operation returns what this returns. The completion
  * routine, if there is one, gets Context.
  *
- * FLT_PREOP_COMPLETE, with STATUS_SUCCESS, STATUS_LOCK_NOT_GRANTED, STATUS_RANGE_NOT_LOCKED, STATUS_NOT_SUPPORTED (it
- * would have to wait) or STATUS_INVALID_DEVICE_REQUEST in the callback data. IRQL <= APC_LEVEL.
+ * FLT_PREOP_COMPLETE, with STATUS_SUCCESS, STATUS_LOCK_NOT_GRANTED, STATUS_RANGE_NOT_LOCKED, STATUS_CANCELLED or
+ * STATUS_INVALID_DEVICE_REQUEST in the callback data. FLT_PREOP_PENDING: a lock that waits; it is completed when what
+ * is in the way is unlocked, or when it is cancelled. IRQL <= APC_LEVEL.
  */
 FLT_PREOP_CALLBACK_STATUS FltProcessFileLock(PFILE_LOCK FileLock, PFLT_CALLBACK_DATA CallbackData, PVOID Context)
 {
-        PFLT_COMPLETE_LOCK_CALLBACK_DATA_ROUTINE complete =
-                (PFLT_COMPLETE_LOCK_CALLBACK_DATA_ROUTINE)(void *)FileLock->CompleteLockIrpRoutine;
         NTSTATUS status;
 
         fm_check_irql(__func__, APC_LEVEL);
         switch (CallbackData->Iopb->MinorFunction) {
         case IRP_MN_LOCK:
-                status = lock_range(FileLock->LockInformation, CallbackData);
+                status = lock_range(FileLock, CallbackData, Context);
                 break;
         case IRP_MN_UNLOCK_SINGLE:
         case IRP_MN_UNLOCK_ALL:
@@ -189,21 +306,45 @@ FLT_PREOP_CALLBACK_STATUS FltProcessFileLock(PFILE_LOCK FileLock, PFLT_CALLBACK_
         default:
                 status = STATUS_INVALID_DEVICE_REQUEST;
         }
-        CallbackData->IoStatus.Status = status;
-        CallbackData->IoStatus.Information = 0;
-        if (complete && !NT_SUCCESS(complete(Context, CallbackData)) && NT_SUCCESS(status) &&
-            CallbackData->Iopb->MinorFunction == IRP_MN_LOCK) {
-                CallbackData->Iopb->MinorFunction = IRP_MN_UNLOCK_SINGLE;
-                unlock_ranges(FileLock, CallbackData, Context);
-                CallbackData->Iopb->MinorFunction = IRP_MN_LOCK;
-        }
+        if (status == STATUS_PENDING)
+                return FLT_PREOP_PENDING;
+        set_result(FileLock, CallbackData, Context, status);
         return FLT_PREOP_COMPLETE;
 }
 
-static bool may_transfer(PFILE_LOCK lock, PFLT_CALLBACK_DATA data, ULONG length, LARGE_INTEGER offset, ULONG key,
+static bool is_of(struct waiter *waiter, void *file_lock)
+{
+        return waiter->lock == file_lock;
+}
+
+/* Forgets all locks; who still waits for one is told that it is cancelled. IRQL <= APC_LEVEL. */
+VOID FltUninitializeFileLock(PFILE_LOCK FileLock)
+{
+        struct locks *locks = FileLock->LockInformation;
+        struct waiter *waiter;
+
+        if (!locks)
+                return;
+        while ((waiter = take_waiter(is_of, FileLock))) {
+                FltClearCancelCompletion(waiter->data);
+                end_wait(waiter, STATUS_CANCELLED);
+        }
+        g_array_unref(locks->ranges);
+        g_free(locks);
+        FileLock->LockInformation = NULL;
+}
+
+/* Frees what FltAllocateFileLock() made. IRQL <= APC_LEVEL. */
+VOID FltFreeFileLock(PFILE_LOCK FileLock)
+{
+        FltUninitializeFileLock(FileLock);
+        ExFreePool(FileLock);
+}
+
+static bool may_transfer(PFILE_LOCK file_lock, PFLT_CALLBACK_DATA data, ULONG length, LARGE_INTEGER offset, ULONG key,
                          bool write)
 {
-        struct locks *locks = lock->LockInformation;
+        struct locks *locks = file_lock->LockInformation;
         struct range wanted = {
                 .info.FileObject = data->Iopb->TargetFileObject,
                 .info.ProcessId = IoThreadToProcess(data->Thread),
@@ -213,9 +354,9 @@ static bool may_transfer(PFILE_LOCK lock, PFLT_CALLBACK_DATA data, ULONG length,
         };
         bool conflict;
 
-        pthread_mutex_lock(&locks->mutex);
+        pthread_mutex_lock(&lock);
         conflict = conflicts_locked(locks, &wanted, write, false);
-        pthread_mutex_unlock(&locks->mutex);
+        pthread_mutex_unlock(&lock);
         return !conflict;
 }
 

@@ -7,6 +7,8 @@
  */
 #include "fltmgr/fsd.h"
 #include "fltmgr/manager.h"
+#include "fltmgr/name.h"
+#include "fltmgr/section.h"
 #include "nt/object.h"
 #include "nt/unicode.h"
 
@@ -59,8 +61,10 @@ static void file_object_destroy(void *body)
         fm_context_list_deinit(&object->contexts);
         if (object->fsd_file)
                 release_open_state(object);
+        fm_name_kept_forget(&object->file);
+        pthread_mutex_destroy(&object->names_lock);
         RtlFreeUnicodeString(&object->file.FileName);
-        fm_object_unref(object->file.RelatedFileObject);
+        fm_object_unref(object->related);
         fm_object_unref(object->opener);
         fm_flt_object_unref(object->initiator);
         fm_flt_object_unref(object->volume);
@@ -78,10 +82,43 @@ PFILE_OBJECT fm_file_object_new(PFLT_VOLUME volume)
         object->file.Type = 5; /* IO_TYPE_FILE */
         object->file.Size = sizeof(FILE_OBJECT);
         object->file.DeviceObject = volume->device;
+        object->file.Vpb = &volume->vpb;
         fm_flt_object_ref(volume);
         object->volume = volume;
         fm_context_list_init(&object->contexts);
+        pthread_mutex_init(&object->names_lock, NULL);
         return &object->file;
+}
+
+ULONG fm_file_object_flags(ULONG create_options)
+{
+        static const struct {
+                ULONG options, flags;
+        } rows[] = {
+                {FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT, FO_SYNCHRONOUS_IO},
+                {FILE_SYNCHRONOUS_IO_ALERT, FO_ALERTABLE_IO},
+                {FILE_NO_INTERMEDIATE_BUFFERING, FO_NO_INTERMEDIATE_BUFFERING},
+                {FILE_WRITE_THROUGH, FO_WRITE_THROUGH},
+                {FILE_SEQUENTIAL_ONLY, FO_SEQUENTIAL_ONLY},
+                {FILE_RANDOM_ACCESS, FO_RANDOM_ACCESS},
+                {FILE_DELETE_ON_CLOSE, FO_DELETE_ON_CLOSE},
+        };
+        ULONG flags = FO_OPENED_CASE_SENSITIVE;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+                flags |= create_options & rows[i].options ? rows[i].flags : 0;
+        return flags;
+}
+
+/* Not inlined: tests/lib/tsan.supp names it. */
+G_GNUC_NO_INLINE void fm_file_object_change_flags(PFILE_OBJECT file, ULONG set, ULONG clear)
+{
+        ULONG old = __atomic_load_n(&file->Flags, __ATOMIC_RELAXED);
+
+        while ((old & (set | clear)) != set &&
+               !__atomic_compare_exchange_n(&file->Flags, &old, (old & ~clear) | set, true, __ATOMIC_RELAXED,
+                                            __ATOMIC_RELAXED))
+                ;
 }
 
 void fm_file_object_cleanup(PFILE_OBJECT file, const struct fm_requestor *requestor)
@@ -100,7 +137,7 @@ void fm_file_object_undo_open(PFILE_OBJECT file, PFLT_INSTANCE below)
 
         if (!object->opened)
                 return;
-        file->Flags |= FO_FILE_OPEN_CANCELLED;
+        fm_file_object_change_flags(file, FO_FILE_OPEN_CANCELLED, 0);
         send(object, IRP_MJ_CLEANUP, &opener, below, false);
         send(object, IRP_MJ_CLOSE, &opener, below, false);
         release_open_state(object);
@@ -123,6 +160,8 @@ void fm_stream_free(struct fm_stream *stream)
 {
         if (!stream)
                 return;
+        if (atomic_load(&stream->data_scans) > 0)
+                fm_data_scan_forget(stream);
         fm_context_list_deinit(&stream->contexts);
         g_free(stream);
 }

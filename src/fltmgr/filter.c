@@ -16,13 +16,27 @@
 #include "nt/unicode.h"
 #include "nt/verifier.h"
 
-/* Size of FLT_REGISTRATION in the oldest version that is still current: everything up to the name provider callbacks. */
-#define OLDEST_REGISTRATION_SIZE offsetof(FLT_REGISTRATION, NormalizeNameComponentExCallback)
+/* How much of FLT_REGISTRATION a version has; 0: there is no such version. */
+static size_t size_of_version(USHORT version)
+{
+        switch (version) {
+        case FLT_REGISTRATION_VERSION_0200:
+        case FLT_REGISTRATION_VERSION_0201:
+                return offsetof(FLT_REGISTRATION, TransactionNotificationCallback);
+        case FLT_REGISTRATION_VERSION_0202:
+                return offsetof(FLT_REGISTRATION, SectionNotificationCallback);
+        case FLT_REGISTRATION_VERSION_0203:
+                return sizeof(FLT_REGISTRATION);
+        default:
+                return 0;
+        }
+}
 
 static NTSTATUS check_operations(const FLT_OPERATION_REGISTRATION *operations)
 {
         for (; operations && operations->MajorFunction != IRP_MJ_OPERATION_END; operations++)
-                if (operations->MajorFunction == IRP_MJ_POWER || operations->MajorFunction == IRP_MJ_DEVICE_CHANGE)
+                if (operations->MajorFunction == IRP_MJ_POWER || operations->MajorFunction == IRP_MJ_DEVICE_CHANGE ||
+                    !*FltGetIrpName(operations->MajorFunction))
                         return STATUS_INVALID_PARAMETER;
         return STATUS_SUCCESS;
 }
@@ -56,14 +70,20 @@ static FLT_CONTEXT_REGISTRATION *copy_contexts(const FLT_CONTEXT_REGISTRATION *f
         return g_memdup2(from, (count + 1) * sizeof(*from));
 }
 
-static NTSTATUS check_registration(const FLT_REGISTRATION *registration)
+/* Takes over what the registration's version has; the rest is NULL. */
+static NTSTATUS take_registration(const FLT_REGISTRATION *from, FLT_REGISTRATION *registration)
 {
-        if (registration->Size < OLDEST_REGISTRATION_SIZE || registration->Size > sizeof(FLT_REGISTRATION))
+        size_t size = size_of_version(from->Version);
+
+        if (size == 0 || from->Size < size || from->Size > sizeof(*registration))
                 return STATUS_INVALID_PARAMETER;
-        if (registration->Version < FLT_REGISTRATION_VERSION_0200 || registration->Version > FLT_REGISTRATION_VERSION)
-                return STATUS_INVALID_PARAMETER;
+        *registration = (FLT_REGISTRATION){ 0 };
+        memcpy(registration, from, size);
         /* Half a name provider: normalizing alone. */
-        if (registration->NormalizeNameComponentCallback && !registration->GenerateFileNameCallback)
+        if ((registration->NormalizeNameComponentCallback || registration->NormalizeNameComponentExCallback) &&
+            !registration->GenerateFileNameCallback)
+                return STATUS_INVALID_PARAMETER;
+        if (!NT_SUCCESS(fm_context_check_registration(registration->ContextRegistration)))
                 return STATUS_INVALID_PARAMETER;
         return check_operations(registration->OperationRegistration);
 }
@@ -115,21 +135,24 @@ static NTSTATUS insert(PFLT_FILTER filter)
 /*
  * Makes the driver known as a minifilter. No callback comes before FltStartFiltering(). IRQL PASSIVE_LEVEL.
  *
- * STATUS_INVALID_PARAMETER: Size or Version is not one we know, or a major that can't be registered
- * (IRP_MJ_POWER, IRP_MJ_DEVICE_CHANGE). STATUS_OBJECT_NAME_NOT_FOUND: the service key has no usable Instances data.
+ * STATUS_INVALID_PARAMETER: Size or Version is not one we know, a major that can't be registered (IRP_MJ_POWER,
+ * IRP_MJ_DEVICE_CHANGE) or does not exist, a context type that does not exist or has more than three fixed sizes,
+ * or a name provider that only normalizes. STATUS_OBJECT_NAME_NOT_FOUND: the service key has no usable Instances data.
  * STATUS_FLT_INSTANCE_NAME_COLLISION: the driver is registered already (Windows documents no status for it).
- * The post-operation of IRP_MJ_SHUTDOWN is ignored, as there.
+ * The post-operation of IRP_MJ_SHUTDOWN is ignored, as there; so are fields that are newer than Version. Of several
+ * entries for one major the last counts.
  */
 NTSTATUS FltRegisterFilter(PDRIVER_OBJECT Driver, const FLT_REGISTRATION *Registration, PFLT_FILTER *RetFilter)
 {
         g_autofree char *altitude = NULL;
+        FLT_REGISTRATION registration;
         char *name;
         PFLT_FILTER filter;
         NTSTATUS status;
 
         if (!Driver || !Registration || !RetFilter)
                 return STATUS_INVALID_PARAMETER;
-        status = check_registration(Registration);
+        status = take_registration(Registration, &registration);
         if (!NT_SUCCESS(status))
                 return status;
         name = fm_driver_service_name(Driver);
@@ -145,9 +168,9 @@ NTSTATUS FltRegisterFilter(PDRIVER_OBJECT Driver, const FLT_REGISTRATION *Regist
         fm_unicode_string_set(&filter->Name, name);
         filter->altitude = g_steal_pointer(&altitude);
         filter->driver = Driver;
-        memcpy(&filter->registration, Registration, Registration->Size);
-        filter->registration.OperationRegistration = copy_operations(filter, Registration->OperationRegistration);
-        filter->registration.ContextRegistration = copy_contexts(Registration->ContextRegistration);
+        filter->registration = registration;
+        filter->registration.OperationRegistration = copy_operations(filter, registration.OperationRegistration);
+        filter->registration.ContextRegistration = copy_contexts(registration.ContextRegistration);
         filter->instances = g_ptr_array_new();
         g_queue_init(&filter->ports);
         pthread_mutex_init(&filter->contexts_lock, NULL);
@@ -186,32 +209,22 @@ NTSTATUS FltStartFiltering(PFLT_FILTER Filter)
         return status;
 }
 
-static PFLT_INSTANCE some_instance(PFLT_FILTER filter)
-{
-        PFLT_INSTANCE instance = NULL;
-
-        pthread_mutex_lock(&fm_manager.lock);
-        if (filter->instances->len) {
-                instance = filter->instances->pdata[0];
-                fm_flt_object_ref(instance);
-        }
-        pthread_mutex_unlock(&fm_manager.lock);
-        return instance;
-}
-
 /* What the filter still holds once everything was torn down would hang or corrupt Windows: say so. */
 static void report_leaks(PFLT_FILTER filter)
 {
         uint64_t contexts = atomic_load(&filter->contexts_alive);
         uint64_t names = atomic_load(&filter->names_alive);
         uint64_t data = atomic_load(&filter->data_alive);
-        const struct fm_culprit culprit = { .filter = filter->name, .callback = fm_thread_self()->callback };
+        struct fm_culprit culprit = { .filter = filter->name, .callback = fm_thread_self()->callback };
 
+        culprit.code = atomic_load(&filter->contexts_code);
         if (contexts)
                 fm_violation_of(&culprit, "context-leak", "%" G_GUINT64_FORMAT " contexts were never released", contexts);
+        culprit.code = atomic_load(&filter->names_code);
         if (names)
                 fm_violation_of(&culprit, "name-leak", "%" G_GUINT64_FORMAT " file name informations were never released",
                                 names);
+        culprit.code = atomic_load(&filter->data_code);
         if (data)
                 fm_violation_of(&culprit, "callback-data-leak", "%" G_GUINT64_FORMAT " callback data were never freed",
                                 data);
@@ -241,7 +254,7 @@ VOID FltUnregisterFilter(PFLT_FILTER Filter)
 
         /* Ports first: a callback that waits in FltSendMessage without a time-out comes back then. */
         fm_filter_close_ports(Filter);
-        while ((instance = some_instance(Filter))) {
+        while ((instance = fm_instance_ref_any(Filter->instances))) {
                 fm_instance_teardown(instance, reason);
                 fm_flt_object_unref(instance);
         }

@@ -19,6 +19,12 @@ struct fm_fsd_ops {
          * malloc'd. Follows renames of the file and of its parents.
          */
         char *(*path)(PFILE_OBJECT file);
+        /*
+         * Where a path leads, "/a/b", with the links on its way followed, but not the last component, which need not
+         * exist. create: the CREATE it belongs to, which may be by file id, or NULL. *ret is malloc'd. May be NULL: to
+         * where it says.
+         */
+        NTSTATUS (*real_path)(PFLT_VOLUME volume, struct fm_operation *create, const char *path, char **ret);
         /* Frees fsd_file after CLOSE. */
         void (*close_file)(PFILE_OBJECT file);
         /* A new descriptor, open for reading (and writing if asked and possible), of the file's data; negative errno. */
@@ -33,10 +39,15 @@ struct fm_volume_options {
 };
 
 /*
- * Adds a volume: filters that are started attach to it (NEWLY_MOUNTED_VOLUME). Returns a memory
+ * Adds a volume: filters that are started attach to it (NEWLY_MOUNTED_VOLUME) at its first operation. Returns a memory
  * reference that belongs to the front end.
  */
 PFLT_VOLUME fm_volume_new(const struct fm_fsd_ops *fsd, void *fsd_context, const struct fm_volume_options *options,
                           void (*wanted_changed)(PFLT_VOLUME volume));
-/* Tears down all instances (VOLUME_DISMOUNT), deletes the contexts, forgets the volume, drops the reference. */
+/* Sends IRP_MJ_VOLUME_MOUNT. Anything but a success: a filter refuses, and the volume has to be removed again. */
+NTSTATUS fm_volume_mount(PFLT_VOLUME volume);
+/*
+ * Tears down all instances (VOLUME_DISMOUNT), sends IRP_MJ_VOLUME_DISMOUNT, deletes the contexts, forgets the volume,
+ * drops the reference.
+ */
 void fm_volume_remove(PFLT_VOLUME volume);

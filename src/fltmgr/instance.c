@@ -3,8 +3,8 @@
  * Instances: a filter's attachment to a volume at one altitude.
  *
  * Attach: reserve name and altitude in the lists -> InstanceSetup, no lock held -> publish a new callback array.
- * Teardown: out of the callback array -> refuse new callbacks -> TeardownStart -> drain what is owed ->
- * wait for what runs -> TeardownComplete -> contexts -> out of the lists. Always in this order.
+ * Teardown: out of the callback array -> refuse new callbacks -> TeardownStart -> drain what is owed, cancel what can't be
+ * drained -> wait for what runs -> TeardownComplete -> contexts -> out of the lists. Always in this order.
  */
 #include "fltmgr/manager.h"
 
@@ -13,6 +13,7 @@
 #include "nt/log.h"
 #include "nt/registry.h"
 #include "nt/unicode.h"
+#include "nt/verifier.h"
 
 #define INSTANCE_FLAG_NO_AUTOMATIC 0x1
 #define INSTANCE_FLAG_NO_MANUAL 0x2
@@ -108,6 +109,7 @@ static PFLT_INSTANCE instance_new(PFLT_FILTER filter, PFLT_VOLUME volume, const 
         pthread_mutex_init(&instance->lock, NULL);
         pthread_cond_init(&instance->idle, NULL);
         g_queue_init(&instance->nodes);
+        g_queue_init(&instance->pended);
         return instance;
 }
 
@@ -130,11 +132,14 @@ NTSTATUS fm_instance_attach(PFLT_FILTER filter, PFLT_VOLUME volume, const char *
         }
 
         status = call_setup(instance, flags);
-        if (status != STATUS_SUCCESS) {
-                fm_context_owner_close(instance->filter, &instance->owned);
+        if (!NT_SUCCESS(status)) {
+                /* The callback may have given it to a work item. */
+                if (!fm_flt_object_wait(instance, filter->name, "an instance that was not attached"))
+                        fm_driver_keep_image(filter->driver);
+                fm_context_owner_close(filter, &instance->owned);
                 unreserve(instance);
                 fm_flt_object_unref(instance);
-                return NT_SUCCESS(status) ? STATUS_FLT_DO_NOT_ATTACH : status;
+                return status;
         }
 
         if (ret) {
@@ -192,6 +197,19 @@ void fm_instance_attach_automatic(PFLT_FILTER filter, PFLT_VOLUME volume, FLT_IN
         }
 }
 
+PFLT_INSTANCE fm_instance_ref_any(GPtrArray *instances)
+{
+        PFLT_INSTANCE instance = NULL;
+
+        pthread_mutex_lock(&fm_manager.lock);
+        if (instances->len) {
+                instance = instances->pdata[instances->len - 1];
+                fm_flt_object_ref(instance);
+        }
+        pthread_mutex_unlock(&fm_manager.lock);
+        return instance;
+}
+
 /* True for the one caller that has to do the work; the others wait until it is done. */
 static bool begin_teardown(PFLT_INSTANCE instance)
 {
@@ -213,6 +231,27 @@ static bool begin_teardown(PFLT_INSTANCE instance)
         return mine;
 }
 
+/* First what came before the teardown, or is held by references; then the post-operations that this has left. */
+static void wait_for_outstanding(PFLT_INSTANCE instance)
+{
+        const struct fm_culprit culprit = { .filter = instance->filter->name };
+        bool forgotten = !fm_flt_object_wait(instance, instance->filter->name, "the teardown of an instance");
+        bool reported = false;
+
+        while (!fm_instance_wait_for_posts(instance, fm_verifier_patience())) {
+                if (fm_instance_give_up_pended(instance)) {
+                        forgotten = true;
+                        continue;
+                }
+                if (!reported)
+                        fm_violation_of(&culprit, "hang", "the teardown of an instance waits for post-operations that do not "
+                                        "end, or for operations with its buffers");
+                reported = true;
+        }
+        if (forgotten)
+                fm_driver_keep_image(instance->filter->driver);
+}
+
 void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS reason)
 {
         const FLT_REGISTRATION *registration = &instance->filter->registration;
@@ -225,10 +264,7 @@ void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS re
         fm_rundown_close(&instance->object.rundown);
         call_teardown(instance, registration->InstanceTeardownStartCallback, "InstanceTeardownStart", reason);
         fm_instance_drain(instance);
-        if (!fm_flt_object_wait(instance, instance->filter->name, "the teardown of an instance"))
-                fm_driver_keep_image(instance->filter->driver);
-        /* A callback that was still running may have left an operation that can't be drained. */
-        fm_instance_drain(instance);
+        wait_for_outstanding(instance);
         call_teardown(instance, registration->InstanceTeardownCompleteCallback, "InstanceTeardownComplete", reason);
         fm_context_owner_close(instance->filter, &instance->owned);
         unreserve(instance);
@@ -243,6 +279,9 @@ static NTSTATUS attach_manually(PFLT_FILTER filter, PFLT_VOLUME volume, PCWSTR a
         g_autofree char *name = NULL, *altitude = NULL, *subkey = NULL;
         ULONG flags = 0;
 
+        /* What is due comes first, as if the volume had been used. */
+        if (atomic_load(&volume->attach_is_due))
+                fm_volume_attach_due(volume);
         if (name16 && name16->Length)
                 name = fm_utf8_from_utf16(name16->Buffer, name16->Length / sizeof(WCHAR));
         else
@@ -353,7 +392,7 @@ NTSTATUS FltDetachVolume(PFLT_FILTER Filter, PFLT_VOLUME Volume, PCUNICODE_STRIN
         if (!instance)
                 return STATUS_FLT_INSTANCE_NOT_FOUND;
         status = query_teardown(instance);
-        if (!NT_SUCCESS(status) || status != STATUS_SUCCESS) {
+        if (!NT_SUCCESS(status)) {
                 fm_flt_object_unref(instance);
                 return status;
         }

@@ -149,33 +149,67 @@ NTSTATUS IoQueryFileDosDeviceName(PFILE_OBJECT FileObject, POBJECT_NAME_INFORMAT
         return status;
 }
 
+/* False: it is no volume's device. */
+static bool device_name(PVOID device, UNICODE_STRING *ret)
+{
+        PFLT_VOLUME volume = fm_volume_ref_by_device(device);
+        USHORT size;
+
+        if (!volume || device != volume->device) {
+                fm_flt_object_unref(volume);
+                return false;
+        }
+        size = (USHORT)(volume->Name.Length + sizeof(WCHAR));
+        *ret = (UNICODE_STRING){volume->Name.Length, size, g_malloc0(size)};
+        memcpy(ret->Buffer, volume->Name.Buffer, volume->Name.Length);
+        fm_flt_object_unref(volume);
+        return true;
+}
+
+static NTSTATUS object_name(PVOID object, UNICODE_STRING *ret)
+{
+        POBJECT_TYPE type = fm_object_type_of(object);
+        PCUNICODE_STRING driver;
+
+        *ret = (UNICODE_STRING){0};
+        if (type == *IoFileObjectType && fm_file_object(object)->volume)
+                return full_name("ObQueryNameString", object, &fm_file_object(object)->volume->Name, ret);
+        if (device_name(object, ret))
+                return STATUS_SUCCESS;
+        if (type == *IoDeviceObjectType) {
+                fm_log_unsupported("ObQueryNameString", "of devices, only volumes' can be asked for their names");
+                return STATUS_NOT_SUPPORTED;
+        }
+        if (type == *IoDriverObjectType) {
+                driver = &((PDRIVER_OBJECT)object)->DriverName;
+                *ret = (UNICODE_STRING){driver->Length, driver->MaximumLength,
+                                        g_memdup2(driver->Buffer, driver->MaximumLength)};
+        }
+        return STATUS_SUCCESS;
+}
+
 /*
- * "\Device\HarddiskVolume1\a\b" of an opened file, and the name of a driver; other objects can't be asked.
- * STATUS_INFO_LENGTH_MISMATCH: *ReturnLength bytes are needed; STATUS_NOT_SUPPORTED; or as IoQueryFileInformation().
- * IRQL PASSIVE_LEVEL.
+ * "\Device\HarddiskVolume1\a\b" of an opened file, the name of a volume's device and of a driver; events, processes and
+ * the like have none, which is an empty string.
+ * STATUS_INFO_LENGTH_MISMATCH: *ReturnLength bytes are needed; STATUS_NOT_SUPPORTED: another device; or as
+ * IoQueryFileInformation(). IRQL PASSIVE_LEVEL.
  */
 NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION ObjectNameInfo, ULONG Length, PULONG ReturnLength)
 {
-        POBJECT_TYPE type = fm_object_type_of(Object);
-        g_autofree WCHAR *made = NULL;
         UNICODE_STRING name;
         NTSTATUS status;
 
         fm_check_irql(__func__, PASSIVE_LEVEL);
-        if (type == *IoFileObjectType && fm_file_object(Object)->volume) {
-                status = full_name(__func__, Object, &fm_file_object(Object)->volume->Name, &name);
-                if (!NT_SUCCESS(status))
-                        return status;
-                made = name.Buffer;
-        } else if (type == *IoDriverObjectType) {
-                name = ((PDRIVER_OBJECT)Object)->DriverName;
-        } else {
-                fm_log_unsupported(__func__, "only files and drivers can be asked for their names");
-                return STATUS_NOT_SUPPORTED;
-        }
+        status = object_name(Object, &name);
+        if (!NT_SUCCESS(status))
+                return status;
         *ReturnLength = (ULONG)sizeof(*ObjectNameInfo) + name.MaximumLength;
         if (Length < *ReturnLength)
-                return STATUS_INFO_LENGTH_MISMATCH;
-        put_name(ObjectNameInfo, &name);
-        return STATUS_SUCCESS;
+                status = STATUS_INFO_LENGTH_MISMATCH;
+        else if (name.Length)
+                put_name(ObjectNameInfo, &name);
+        else
+                ObjectNameInfo->Name = (UNICODE_STRING){0};
+        g_free(name.Buffer);
+        return status;
 }

@@ -9,12 +9,18 @@
 #include "fltmgr/loader.h"
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fltmgr/manager.h"
 #include "nt/inf.h"
 #include "nt/io.h"
+#include "nt/ke.h"
 #include "nt/keyfile.h"
+#include "nt/ledger.h"
 #include "nt/log.h"
 #include "nt/object.h"
 #include "nt/pool.h"
@@ -153,13 +159,18 @@ static char *without_suffix(const char *name)
         return dot && !strchr(dot, '/') ? g_strndup(name, (gsize)(dot - name)) : g_strdup(name);
 }
 
+static char *not_a_file(const char *path)
+{
+        return g_strdup_printf(g_file_test(path, G_FILE_TEST_EXISTS) ? "%s is not a file" : "%s: no such file", path);
+}
+
 /* Path of the .inf or .conf that describes what spec names. */
 static char *find_description(const char *spec, char **error)
 {
         if (g_str_has_suffix(spec, ".inf") || g_str_has_suffix(spec, ".conf")) {
                 if (g_file_test(spec, G_FILE_TEST_IS_REGULAR))
                         return g_strdup(spec);
-                *error = g_strdup_printf("%s: no such file", spec);
+                *error = not_a_file(spec);
                 return NULL;
         }
         if (g_str_has_suffix(spec, ".so") || g_str_has_suffix(spec, ".sys") || strchr(spec, '/')) {
@@ -247,12 +258,15 @@ static struct driver *driver_new(const char *name)
 
 static void driver_free(struct driver *driver)
 {
-        uint64_t blocks = fm_pool_report_leaks(driver->name);
-        unsigned devices = fm_driver_delete_devices(driver->object);
-        const struct fm_culprit culprit = { .filter = driver->name };
+        struct fm_culprit culprit = { .filter = driver->name };
+        uint64_t blocks;
 
-        if (devices)
-                fm_violation_of(&culprit, "device-leak", "%u device objects were never deleted", devices);
+        fm_ledger_wait_for_threads(driver->name);
+        fm_dpc_flush();
+        if (!fm_ledger_close(driver->name))
+                driver->keep_image = true;
+        fm_driver_delete_devices(driver->object);
+        blocks = fm_pool_report_leaks(driver->name, &culprit.code);
         if (blocks)
                 fm_violation_of(&culprit, "pool-leak", "%" G_GUINT64_FORMAT " pool allocations were never freed", blocks);
         pthread_mutex_lock(&drivers_lock);
@@ -280,6 +294,8 @@ static NTSTATUS call_driver_entry(struct driver *driver, PDRIVER_INITIALIZE entr
         self->filter = driver->name;
         self->callback = "DriverEntry";
         self->operation = NULL;
+        self->code = (const void *)entry;
+        self->file = NULL;
         self->thread = NULL;
         self->cancel = NULL;
         status = entry(driver->object, &driver->registry_path);
@@ -320,6 +336,27 @@ static NTSTATUS start_driver(struct driver *driver, PDRIVER_INITIALIZE entry, ch
         return status;
 }
 
+/* What dlopen() does not say of a file, or says in a way that leads astray. */
+static const char *why_not_loadable(const char *path)
+{
+        unsigned char theirs[EI_NIDENT + 4] = "", ours[EI_NIDENT + 4] = "";
+        FILE *file = fopen(path, "re"), *self = fopen("/proc/self/exe", "re");
+        const char *why = NULL;
+
+        if (!file)
+                why = g_strerror(errno);
+        else if (fread(theirs, 1, sizeof(theirs), file) >= 2 && memcmp(theirs, "MZ", 2) == 0)
+                why = "it is a Windows binary, and only its source can be used";
+        else if (memcmp(theirs, ELFMAG, SELFMAG) == 0 && self && fread(ours, 1, sizeof(ours), self) == sizeof(ours) &&
+                 (theirs[EI_CLASS] != ours[EI_CLASS] || memcmp(theirs + EI_NIDENT + 2, ours + EI_NIDENT + 2, 2) != 0))
+                why = "it is built for another kind of processor";
+        if (file)
+                fclose(file);
+        if (self)
+                fclose(self);
+        return why;
+}
+
 /* Maps the image; NULL and *error if it is none of a filter. */
 static void *open_image(const char *path, PDRIVER_INITIALIZE *entry, char **error)
 {
@@ -327,12 +364,15 @@ static void *open_image(const char *path, PDRIVER_INITIALIZE *entry, char **erro
         void *image;
 
         if (!g_file_test(absolute, G_FILE_TEST_IS_REGULAR)) {
-                *error = g_strdup_printf("%s: no such file", path);
+                *error = not_a_file(path);
                 return NULL;
         }
         image = dlopen(absolute, RTLD_NOW | RTLD_LOCAL);
         if (!image) {
-                *error = g_strdup_printf("%s is not a filter that can be loaded: %s; build it with fltcc", path, dlerror());
+                const char *said = dlerror(), *why = why_not_loadable(absolute);
+
+                *error = g_strdup_printf("%s is not a filter that can be loaded: %s; build it with fltcc", path,
+                                         why ? why : said);
                 return NULL;
         }
         *entry = (PDRIVER_INITIALIZE)dlsym(image, "DriverEntry");
@@ -442,9 +482,11 @@ NTSTATUS fm_filter_load(const char *spec, const char *image, char **error)
         NTSTATUS status = load(spec, image, &text);
 
         if (!NT_SUCCESS(status)) {
-                fm_log(FM_LOG_WARNING, "fltmgr", "%s", text);
+                /* Who takes the text will say it where it is read. */
                 if (error)
                         *error = g_steal_pointer(&text);
+                else
+                        fm_log(FM_LOG_WARNING, "fltmgr", "%s", text);
         }
         return status;
 }
@@ -488,6 +530,7 @@ static NTSTATUS call_unload(PFLT_FILTER filter, bool mandatory)
         if (mandatory && (filter->registration.Flags & FLTFL_REGISTRATION_DO_NOT_SUPPORT_SERVICE_STOP))
                 return STATUS_INVALID_DEVICE_REQUEST;
         fm_callback_enter(&scope, filter, "FilterUnload", NULL, NULL);
+        fm_thread_self()->code = (const void *)filter->registration.FilterUnloadCallback;
         status = filter->registration.FilterUnloadCallback(mandatory ? FLTFL_FILTER_UNLOAD_MANDATORY : 0);
         fm_callback_leave(&scope);
         return mandatory ? STATUS_SUCCESS : status;
@@ -504,7 +547,7 @@ NTSTATUS fm_filter_unload(const char *name, bool mandatory)
         filter = fm_filter_ref_by_name(name);
         if (filter) {
                 status = call_unload(filter, mandatory);
-                if (status == STATUS_SUCCESS && filter->state != FM_FILTER_UNLOADING) {
+                if (NT_SUCCESS(status) && filter->state != FM_FILTER_UNLOADING) {
                         fm_violation_of(&(struct fm_culprit){ name, "FilterUnload", NULL,
                                                               (const void *)filter->registration.FilterUnloadCallback },
                                         "unload-without-unregister", "returned without FltUnregisterFilter");
@@ -512,7 +555,7 @@ NTSTATUS fm_filter_unload(const char *name, bool mandatory)
                 }
                 fm_flt_object_unref(filter);
         }
-        if (status != STATUS_SUCCESS) {
+        if (!NT_SUCCESS(status)) {
                 unclaim(driver);
                 return status;
         }
@@ -540,7 +583,7 @@ void fm_filter_unload_all(void)
                 pthread_mutex_unlock(&fm_manager.lock);
                 if (!filter)
                         return;
-                if (fm_filter_unload(name, true) != STATUS_SUCCESS) {
+                if (!NT_SUCCESS(fm_filter_unload(name, true))) {
                         /* A filter that can't be unloaded gives way all the same: the process ends. */
                         FltUnregisterFilter(filter);
                         fm_filter_unload(name, true);

@@ -28,8 +28,9 @@ void fm_unicode_string_clear(PUNICODE_STRING string);
 
 /*
  * Closes the object and waits until nobody is inside any more. What takes suspiciously long would hang on Windows, too:
- * it is reported. Then the wait goes on for code that runs, and ends for references and contexts that were forgotten:
- * false, and the filter's image has to stay. filter: whose fault it is, or NULL; what: "FltUnregisterFilter".
+ * it is reported. Then the wait goes on for code that runs, and ends for references, contexts and pended operations that
+ * were forgotten: false, and the filter's image has to stay. filter: whose fault it is, or NULL; what:
+ * "FltUnregisterFilter".
  */
 bool fm_flt_object_wait(void *object, const char *filter, const char *what);
 
@@ -40,15 +41,20 @@ struct fm_callback_scope {
 /* what: "a pre-operation"; a constant, for reports. */
 void fm_callback_enter(struct fm_callback_scope *scope, PFLT_FILTER filter, const char *what, PETHREAD thread,
                        struct fm_cancel *cancel);
-/* The operation it is about, and the function that is called; for reports. After fm_callback_enter(). */
-static inline void fm_callback_is_for(UCHAR major, const void *code)
+/*
+ * The operation it is about, and the function that is called; for reports. After fm_callback_enter(). The file is
+ * borrowed until fm_callback_leave().
+ */
+static inline void fm_callback_is_for(const FLT_IO_PARAMETER_BLOCK *iopb, const void *code)
 {
         struct fm_thread *self = fm_thread_self();
 
-        self->operation = FltGetIrpName(major);
+        self->operation = FltGetIrpName(iopb->MajorFunction);
+        self->minor = iopb->MinorFunction;
+        self->file = iopb->TargetFileObject;
         self->code = code;
 }
-/* Reports a raised IRQL, a spin lock or a critical region that the callback left behind. */
+/* Reports a raised IRQL, a lock or a critical region that the callback left behind. */
 void fm_callback_leave(struct fm_callback_scope *scope);
 
 /* stack.c: the volume's callback arrays. */
@@ -85,15 +91,38 @@ NTSTATUS fm_instance_attach(PFLT_FILTER filter, PFLT_VOLUME volume, const char *
                             FLT_INSTANCE_SETUP_FLAGS flags, PFLT_INSTANCE *ret);
 /* All instances that the filter's registry asks for, on this volume. */
 void fm_instance_attach_automatic(PFLT_FILTER filter, PFLT_VOLUME volume, FLT_INSTANCE_SETUP_FLAGS flags);
+/* The last instance of such a list, with a memory reference, or NULL: there is none any more. */
+PFLT_INSTANCE fm_instance_ref_any(GPtrArray *instances);
 /* Waits if somebody else tears it down already. The caller holds a memory reference. */
 void fm_instance_teardown(PFLT_INSTANCE instance, FLT_INSTANCE_TEARDOWN_FLAGS reason);
 
-/* dispatch.c */
-/* Calls early, with DRAINING, every post-operation that is still owed to the instance, and waits for those that run. */
+/* volume.c */
+/* Attaches what was waiting for the volume's first operation, or waits until another thread has done so. */
+void fm_volume_attach_due(PFLT_VOLUME volume);
+
+/* mount.c */
+/* IRP_MJ_VOLUME_MOUNT or IRP_MJ_VOLUME_DISMOUNT to all filters that registered for it; the result. */
+NTSTATUS fm_volume_notify(PFLT_VOLUME volume, UCHAR major);
+
+/* drain.c */
+/*
+ * Calls early, with DRAINING, every post-operation that is still owed to the instance, and will be; cancels the
+ * operations for which that can't be done.
+ */
 void fm_instance_drain(PFLT_INSTANCE instance);
+/* Until no post-operation is owed to it any more, and none runs or is pended. false: the time is over. */
+bool fm_instance_wait_for_posts(PFLT_INSTANCE instance, unsigned milliseconds);
+
+/* dispatch.c */
+/* How many of those inside are pre-operations that were pended. */
+unsigned fm_instance_pended_pres(PFLT_INSTANCE instance);
+/* Reports each operation that the instance's callbacks have pended, cancels it, and goes on with it. How many. */
+unsigned fm_instance_give_up_pended(PFLT_INSTANCE instance);
 
 /* context.c */
 
+/* STATUS_INVALID_PARAMETER: unknown types, or more definitions of one than there may be. NULL is allowed. */
+NTSTATUS fm_context_check_registration(const FLT_CONTEXT_REGISTRATION *all);
 /* Unlinks all that the owner has set, refuses new ones. */
 void fm_context_owner_close(PFLT_FILTER filter, struct fm_context_owner *owner);
 NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,

@@ -6,6 +6,7 @@
  */
 #include "fltmgr/misuse.h"
 
+#include "fltmgr/altitude.h"
 #include "nt/verifier.h"
 
 void fm_misuse(const struct fm_node *node, const char *rule, const char *format, ...)
@@ -17,12 +18,44 @@ void fm_misuse(const struct fm_node *node, const char *rule, const char *format,
                 .callback = post ? "a post-operation" : "a pre-operation",
                 .operation = FltGetIrpName(node->saved.MajorFunction),
                 .code = post ? (const void *)node->callback->post : (const void *)node->callback->pre,
+                .minor = node->saved.MinorFunction,
+                .file = node->saved.TargetFileObject,
         };
         va_list args;
 
         va_start(args, format);
         fm_violation_of_v(&culprit, rule, format, args);
         va_end(args);
+}
+
+/* What the callback was given and had only to read. */
+static void check_givens(struct fm_node *node)
+{
+        struct fm_operation *operation = node->operation;
+        PFLT_INSTANCE instance = node->callback->instance;
+        const FLT_RELATED_OBJECTS *objects = &node->objects;
+        PFLT_FILTER filter = instance ? instance->filter : objects->Filter;
+        KPROCESSOR_MODE mode = operation->requestor.kernel ? KernelMode : UserMode;
+        FLT_CALLBACK_DATA *data = &operation->data;
+
+        if (G_UNLIKELY(objects->Size != sizeof(*objects) || objects->Filter != filter ||
+                       objects->Volume != operation->volume || objects->Instance != instance || objects->FileObject != node->saved.TargetFileObject)) {
+                node->objects = (FLT_RELATED_OBJECTS){
+                        .Size = sizeof(*objects),
+                        .Filter = filter,
+                        .Volume = operation->volume,
+                        .Instance = instance,
+                        .FileObject = node->saved.TargetFileObject,
+                };
+                fm_misuse(node, "flt-objects-changed", "changed its FLT_RELATED_OBJECTS");
+        }
+        if (G_UNLIKELY(data->Iopb != &operation->iopb || data->Thread != operation->requestor.thread ||
+                       data->RequestorMode != mode)) {
+                *(PETHREAD *)&data->Thread = operation->requestor.thread;
+                *(PFLT_IO_PARAMETER_BLOCK *)&data->Iopb = &operation->iopb;
+                *(KPROCESSOR_MODE *)&data->RequestorMode = mode;
+                fm_misuse(node, "callback-data-changed", "changed Iopb, Thread or RequestorMode of the callback data");
+        }
 }
 
 static void check_completion(struct fm_node *node)
@@ -46,13 +79,34 @@ static void check_completion(struct fm_node *node)
         }
 }
 
+/* A create is synchronous already; what is no IRP never leaves its thread. */
+static bool needs_no_synchronize(const struct fm_operation *operation)
+{
+        return !FLT_IS_IRP_OPERATION(&operation->data) || operation->iopb.MajorFunction == IRP_MJ_CREATE;
+}
+
+/* The result is for who completes the operation. */
+static void check_result_untouched(struct fm_node *node)
+{
+        NTSTATUS status = node->operation->data.IoStatus.Status;
+
+        if (node->callback->pre && status != FM_STATUS_UNSET)
+                fm_misuse(node, "io-status-changed", "set IoStatus.Status to 0x%08x and did not complete the operation",
+                          (unsigned)status);
+}
+
 FLT_PREOP_CALLBACK_STATUS fm_pre_status_checked(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PVOID *context)
 {
         struct fm_operation *operation = node->operation;
 
+        if (status != FLT_PREOP_COMPLETE)
+                check_result_untouched(node);
         switch (status) {
-        case FLT_PREOP_SUCCESS_WITH_CALLBACK:
         case FLT_PREOP_SYNCHRONIZE:
+                if (needs_no_synchronize(operation))
+                        fm_misuse(node, "synchronize", "returned FLT_PREOP_SYNCHRONIZE, which means nothing here");
+                G_GNUC_FALLTHROUGH;
+        case FLT_PREOP_SUCCESS_WITH_CALLBACK:
                 if (node->callback->post)
                         return status;
                 fm_misuse(node, "no-post-operation", "asked for a post-operation that is not registered");
@@ -72,6 +126,9 @@ FLT_PREOP_CALLBACK_STATUS fm_pre_status_checked(struct fm_node *node, FLT_PREOP_
                         break;
                 fm_misuse(node, "disallow-fsfilter", "returned FLT_PREOP_DISALLOW_FSFILTER_IO");
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
+        case FLT_PREOP_PENDING:
+                fm_misuse(node, "not-an-irp", "returned FLT_PREOP_PENDING for what is no IRP");
+                return FLT_PREOP_SUCCESS_NO_CALLBACK;
         default:
                 fm_misuse(node, "pre-operation-status", "returned %d", status);
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
@@ -87,6 +144,7 @@ FLT_POSTOP_CALLBACK_STATUS fm_post_status_checked(struct fm_node *node, FLT_POST
 {
         struct fm_operation *operation = node->operation;
 
+        check_givens(node);
         if (operation->data.IoStatus.Status == STATUS_PENDING) {
                 fm_misuse(node, "pending-status", "left STATUS_PENDING as the result");
                 operation->data.IoStatus.Status = STATUS_UNSUCCESSFUL;
@@ -94,25 +152,69 @@ FLT_POSTOP_CALLBACK_STATUS fm_post_status_checked(struct fm_node *node, FLT_POST
         if (status == FLT_POSTOP_FINISHED_PROCESSING ||
             (status == FLT_POSTOP_DISALLOW_FSFILTER_IO && operation->iopb.MajorFunction == IRP_MJ_QUERY_OPEN))
                 return status;
-        fm_misuse(node, "post-operation-status", "returned %d", status);
+        if (status == FLT_POSTOP_MORE_PROCESSING_REQUIRED)
+                fm_misuse(node, "not-an-irp", "returned FLT_POSTOP_MORE_PROCESSING_REQUIRED for what is no IRP");
+        else
+                fm_misuse(node, "post-operation-status", "returned %d", status);
         return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
-bool fm_changed_what_it_must_not(const struct fm_node *node)
+/* Another file of this volume, and the filter's own instance: all others would be called for what is not theirs. */
+static bool changed_target(const struct fm_node *node)
+{
+        const FLT_IO_PARAMETER_BLOCK *now = &node->operation->iopb, *before = &node->saved;
+        PFLT_INSTANCE instance = now->TargetInstance;
+
+        if (now->TargetFileObject != before->TargetFileObject &&
+            (!now->TargetFileObject || !before->TargetFileObject ||
+             fm_file_object(now->TargetFileObject)->volume != node->operation->volume)) {
+                fm_misuse(node, "target-changed", "changed TargetFileObject to one that is not on the volume (%p)",
+                          (void *)now->TargetFileObject);
+                return true;
+        }
+        if (instance == before->TargetInstance)
+                return false;
+        if (instance && before->TargetInstance && instance->object.kind == FM_FLT_INSTANCE &&
+            instance->filter == node->objects.Filter &&
+            fm_altitude_compare(instance->altitude, before->TargetInstance->altitude) == 0)
+                fm_not_supported("TargetInstance on another volume");
+        else
+                fm_misuse(node, "target-changed", "changed TargetInstance to %p", (void *)instance);
+        return true;
+}
+
+bool fm_changed_what_it_must_not(struct fm_node *node)
 {
         const struct fm_operation *operation = node->operation;
+        bool dirty = operation->data.Flags & FLTFL_CALLBACK_DATA_DIRTY;
 
-        if (operation->iopb.MajorFunction == node->saved.MajorFunction)
+        check_givens(node);
+        if (G_LIKELY(memcmp(&operation->iopb, &node->saved, sizeof(node->saved)) == 0))
                 return false;
-        fm_misuse(node, "major-function-changed", "changed MajorFunction to 0x%02x", operation->iopb.MajorFunction);
-        return true;
+        if (operation->iopb.MajorFunction != node->saved.MajorFunction) {
+                fm_misuse(node, "major-function-changed", "changed MajorFunction to 0x%02x",
+                          operation->iopb.MajorFunction);
+                return true;
+        }
+        if (changed_target(node))
+                return true;
+        if (!dirty)
+                fm_misuse(node, "not-dirty", "changed parameters without FltSetCallbackDataDirty: the change is lost");
+        return false;
+}
+
+/* A racing read of what may be something else by now; so without a race detector or an address checker looking on. */
+__attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) static uint32_t
+life_of(const struct fm_operation *operation)
+{
+        return *(const volatile uint32_t *)&operation->life;
 }
 
 struct fm_operation *fm_operation_checked(const char *function, PFLT_CALLBACK_DATA data)
 {
         struct fm_operation *operation = fm_operation_from_data(data);
 
-        switch (atomic_load_explicit(&operation->life, memory_order_relaxed)) {
+        switch (life_of(operation)) {
         case FM_OPERATION_ALIVE:
                 return operation;
         case FM_OPERATION_DRAINING:
@@ -122,4 +224,15 @@ struct fm_operation *fm_operation_checked(const char *function, PFLT_CALLBACK_DA
                 fm_violation("use-after-completion", "%s for an operation that is over (%p)", function, (void *)data);
                 return NULL;
         }
+}
+
+void fm_operation_bury(struct fm_operation *operation)
+{
+        void *nowhere = fm_verifier_graveyard();
+
+        atomic_store_explicit(&operation->life, 0, memory_order_relaxed);
+        *(PETHREAD *)&operation->data.Thread = nowhere;
+        *(PFLT_IO_PARAMETER_BLOCK *)&operation->data.Iopb = nowhere;
+        operation->iopb.TargetFileObject = nowhere;
+        operation->iopb.TargetInstance = nowhere;
 }

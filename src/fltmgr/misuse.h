@@ -16,11 +16,17 @@ FLT_PREOP_CALLBACK_STATUS fm_pre_status_checked(struct fm_node *node, FLT_PREOP_
 /* The same for a post-operation that is over, one way or another. */
 FLT_POSTOP_CALLBACK_STATUS fm_post_status_checked(struct fm_node *node, FLT_POSTOP_CALLBACK_STATUS status);
 
-/* True if the parameters must be put back to what they were. */
-bool fm_changed_what_it_must_not(const struct fm_node *node);
+/*
+ * After a pre-operation, before its parameters are settled: what is not its to change is put back. True if the
+ * parameters must be put back to what they were.
+ */
+bool fm_changed_what_it_must_not(struct fm_node *node);
 
 /*
  * The operation behind callback data that a filter gives us. NULL, and a report: it is over. What was freed can be
  * another operation by now, so this finds much, not all.
  */
 struct fm_operation *fm_operation_checked(const char *function, PFLT_CALLBACK_DATA data);
+
+/* What a filter finds in callback data that it has kept for too long: nothing to follow. */
+void fm_operation_bury(struct fm_operation *operation);

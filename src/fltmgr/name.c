@@ -17,22 +17,55 @@
 #include "nt/object.h"
 #include "nt/unicode.h"
 
-/* A path within a volume, while it is being made. */
-struct path {
-        WCHAR *chars; /* g_malloc'd */
-        size_t count;
-};
-
 /* Goes up when all cached names are dropped: bits of an older generation count for nothing. */
 static _Atomic uint32_t names_generation = 1;
+/* Goes up whenever names change: what providers said of older ones counts for nothing. */
+static _Atomic uint32_t names_changed = 1;
+
+void fm_names_forget(void)
+{
+        atomic_fetch_add_explicit(&names_changed, 1, memory_order_relaxed);
+}
+
+uint32_t fm_names_generation(void)
+{
+        return atomic_load_explicit(&names_changed, memory_order_relaxed);
+}
 
 /* ---- the objects ---- */
+
+#define NAME_MAGIC 0x454d414e /* "NAME" */
+
+static uint32_t check_of(const struct fm_name *name)
+{
+        const UNICODE_STRING *text = &name->info.Name;
+        uint32_t check = text->Length;
+
+        for (size_t i = 0; i < text->Length / sizeof(WCHAR); i++)
+                check = (check ^ text->Buffer[i]) * UINT32_C(16777619);
+        return check;
+}
+
+/* NULL, and a report: it is none, or not any more. Without a sanitizer looking on, since that may be the answer. */
+__attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) static struct fm_name *
+name_checked(const char *function, PFLT_FILE_NAME_INFORMATION info)
+{
+        struct fm_name *name = fm_name_from_info(info);
+
+        /* volatile, or the compiler moves the access into the caller. */
+        if (info && *(const volatile uint32_t *)&name->magic == NAME_MAGIC)
+                return name;
+        fm_violation("name-over-release", "%s for what is no file name information, or was freed (%p)", function,
+                     (void *)info);
+        return NULL;
+}
 
 static struct fm_name *name_new(PFLT_VOLUME volume, PFLT_FILTER filter, FLT_FILE_NAME_OPTIONS format, size_t capacity)
 {
         struct fm_name *name = g_malloc0(sizeof(*name) + capacity * sizeof(WCHAR));
 
         atomic_init(&name->refs, 1);
+        name->magic = NAME_MAGIC;
         pthread_mutex_init(&name->lock, NULL);
         name->info.Size = sizeof(name->info);
         name->info.Format = format;
@@ -43,6 +76,7 @@ static struct fm_name *name_new(PFLT_VOLUME volume, PFLT_FILTER filter, FLT_FILE
         if (filter) {
                 fm_flt_object_ref(filter);
                 atomic_fetch_add_explicit(&filter->names_alive, 1, memory_order_relaxed);
+                atomic_store_explicit(&filter->names_code, fm_thread_self()->code, memory_order_relaxed);
                 name->filter = filter;
         }
         return name;
@@ -53,10 +87,14 @@ static void name_set_length(struct fm_name *name, size_t count)
         name->info.Name.Buffer = name->buffer;
         name->info.Name.Length = (USHORT)(count * sizeof(WCHAR));
         name->info.Name.MaximumLength = name->info.Name.Length;
+        name->check = check_of(name);
 }
 
 static void name_free(struct fm_name *name)
 {
+        if (name->info.Name.Buffer != name->buffer || check_of(name) != name->check)
+                fm_violation("name-changed", "a file name information that is shared was written to");
+        name->magic = 0;
         if (name->filter) {
                 atomic_fetch_sub_explicit(&name->filter->names_alive, 1, memory_order_relaxed);
                 fm_flt_object_unref(name->filter);
@@ -68,30 +106,33 @@ static void name_free(struct fm_name *name)
 /* One more FltReleaseFileNameInformation will be needed. IRQL <= APC_LEVEL. */
 VOID FltReferenceFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 {
+        struct fm_name *name = name_checked(__func__, NameInformation);
+
         fm_check_irql(__func__, APC_LEVEL);
-        atomic_fetch_add_explicit(&fm_name_from_info(NameInformation)->refs, 1, memory_order_relaxed);
+        if (name)
+                atomic_fetch_add_explicit(&name->refs, 1, memory_order_relaxed);
 }
 
 /* Gives a name back. IRQL <= APC_LEVEL. */
 VOID FltReleaseFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 {
-        struct fm_name *name = fm_name_from_info(NameInformation);
+        struct fm_name *name = name_checked(__func__, NameInformation);
 
         fm_check_irql(__func__, APC_LEVEL);
-        if (atomic_fetch_sub_explicit(&name->refs, 1, memory_order_acq_rel) == 1)
+        if (name && atomic_fetch_sub_explicit(&name->refs, 1, memory_order_acq_rel) == 1)
                 name_free(name);
 }
 
 /* ---- paths ---- */
 
-static void path_clear(struct path *path)
+void fm_name_path_clear(struct fm_name_path *path)
 {
         g_free(path->chars);
-        *path = (struct path){0};
+        *path = (struct fm_name_path){0};
 }
 
 /* Takes UTF-16 from the end of `directory` on; a backslash goes between the two if there is none. */
-static void path_append(struct path *path, const WCHAR *chars, size_t count)
+void fm_name_path_append(struct fm_name_path *path, const WCHAR *chars, size_t count)
 {
         bool separate = path->count > 0 && path->chars[path->count - 1] != L'\\' && count > 0 && chars[0] != L'\\' &&
                         chars[0] != L':';
@@ -104,7 +145,7 @@ static void path_append(struct path *path, const WCHAR *chars, size_t count)
         path->count += count;
 }
 
-static void path_append_bytes(struct path *path, const char *bytes)
+static void path_append_bytes(struct fm_name_path *path, const char *bytes)
 {
         size_t length = strlen(bytes);
 
@@ -113,7 +154,7 @@ static void path_append_bytes(struct path *path, const char *bytes)
 }
 
 /* What the opener asked for: the related file's path, then FileName. An empty path is the volume itself. */
-static void path_append_requested(struct path *path, PFILE_OBJECT file)
+void fm_name_path_append_requested(struct fm_name_path *path, PFILE_OBJECT file)
 {
         PFILE_OBJECT related = file->RelatedFileObject;
 
@@ -124,13 +165,13 @@ static void path_append_requested(struct path *path, PFILE_OBJECT file)
                 if (now)
                         path_append_bytes(path, now);
                 else
-                        path_append_requested(path, related);
+                        fm_name_path_append_requested(path, related);
                 free(now);
         }
-        path_append(path, file->FileName.Buffer, file->FileName.Length / sizeof(WCHAR));
+        fm_name_path_append(path, file->FileName.Buffer, file->FileName.Length / sizeof(WCHAR));
 }
 
-static bool path_append_opened(struct path *path, PFILE_OBJECT file)
+bool fm_name_path_append_opened(struct fm_name_path *path, PFILE_OBJECT file)
 {
         char *now = fm_file_object(file)->volume->fsd->path(file);
 
@@ -142,7 +183,7 @@ static bool path_append_opened(struct path *path, PFILE_OBJECT file)
 }
 
 /* "\a\b" becomes "\a"; "\a" becomes "\". */
-static void path_cut_last(struct path *path)
+void fm_name_path_cut_last(struct fm_name_path *path)
 {
         while (path->count > 1 && path->chars[path->count - 1] == L'\\')
                 path->count--;
@@ -152,7 +193,7 @@ static void path_cut_last(struct path *path)
                 path->count--;
 }
 
-static bool ends_with_nocase(const struct path *path, const char *ascii)
+static bool ends_with_nocase(const struct fm_name_path *path, const char *ascii)
 {
         size_t length = strlen(ascii);
 
@@ -168,7 +209,7 @@ static bool ends_with_nocase(const struct path *path, const char *ascii)
 }
 
 /* Normalized names have no stream type and no backslash at their end. */
-static void path_normalize(struct path *path)
+static void path_normalize(struct fm_name_path *path)
 {
         if (ends_with_nocase(path, "::$DATA"))
                 path->count -= strlen("::$DATA");
@@ -178,8 +219,8 @@ static void path_normalize(struct path *path)
                 path->count--;
 }
 
-static NTSTATUS name_from_path(struct path *path, PFLT_VOLUME volume, PFLT_FILTER filter, FLT_FILE_NAME_OPTIONS format,
-                               PFLT_FILE_NAME_INFORMATION *ret)
+NTSTATUS fm_name_from_path(struct fm_name_path *path, PFLT_VOLUME volume, PFLT_FILTER filter,
+                           FLT_FILE_NAME_OPTIONS format, PFLT_FILE_NAME_INFORMATION *ret)
 {
         size_t volume_chars = volume->Name.Length / sizeof(WCHAR);
         struct fm_name *name;
@@ -223,7 +264,7 @@ static bool is_short_name(const WCHAR *chars, size_t count)
         return extension >= 1 && extension <= 3 && base + 1 + extension == count;
 }
 
-static NTSTATUS short_name_from_path(const struct path *path, PFLT_VOLUME volume, PFLT_FILTER filter,
+static NTSTATUS short_name_from_path(const struct fm_name_path *path, PFLT_VOLUME volume, PFLT_FILTER filter,
                                      PFLT_FILE_NAME_INFORMATION *ret)
 {
         size_t from = path->count;
@@ -264,7 +305,7 @@ static void cache_add(_Atomic uint32_t *cached, FLT_FILE_NAME_OPTIONS format)
                  !atomic_compare_exchange_weak_explicit(cached, &old, now, memory_order_relaxed, memory_order_relaxed));
 }
 
-static bool file_name_is_cached(PFILE_OBJECT file, FLT_FILE_NAME_OPTIONS format)
+bool fm_name_is_cached(PFILE_OBJECT file, FLT_FILE_NAME_OPTIONS format)
 {
         struct fm_file_object *fo = fm_file_object(file);
 
@@ -281,16 +322,18 @@ static void file_name_cache(PFILE_OBJECT file, FLT_FILE_NAME_OPTIONS format)
 }
 
 /*
- * Forgets which names of the file have been asked for, or, without a file, of all files (on Windows: of
- * all files of the instance's volume). STATUS_SUCCESS. IRQL <= APC_LEVEL.
+ * Forgets which names of the file have been asked for and what providers said of it, or, without a file, of all files
+ * (on Windows: only names that the instance provides). STATUS_SUCCESS. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltPurgeFileNameInformationCache(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject)
 {
         fm_check_irql(__func__, APC_LEVEL);
         if (!FileObject) {
+                fm_names_forget();
                 atomic_fetch_add_explicit(&names_generation, 1, memory_order_relaxed);
                 return STATUS_SUCCESS;
         }
+        fm_name_kept_forget(FileObject);
         atomic_store_explicit(&fm_file_object(FileObject)->names_cached, 0, memory_order_relaxed);
         if (fm_file_object(FileObject)->stream)
                 atomic_store_explicit(&fm_file_object(FileObject)->stream->names_cached, 0, memory_order_relaxed);
@@ -299,7 +342,7 @@ NTSTATUS FltPurgeFileNameInformationCache(PFLT_INSTANCE Instance, PFILE_OBJECT F
 
 /* ---- asking ---- */
 
-static bool options_are_valid(FLT_FILE_NAME_OPTIONS options)
+bool fm_name_options_are_valid(FLT_FILE_NAME_OPTIONS options)
 {
         FLT_FILE_NAME_OPTIONS format = options & FLT_VALID_FILE_NAME_FORMATS;
         FLT_FILE_NAME_OPTIONS method = options & FLT_VALID_FILE_NAME_QUERY_METHODS;
@@ -343,104 +386,195 @@ static bool is_before_open(const FLT_CALLBACK_DATA *data, PFILE_OBJECT file)
         return (data->Iopb->MajorFunction == IRP_MJ_CREATE && !fm_data_is_post(data)) || !fm_file_is_open(file);
 }
 
+NTSTATUS fm_name_path_resolve(struct fm_name_path *path, PFLT_VOLUME volume, struct fm_operation *create)
+{
+        size_t named = 0;
+        char *bytes, *real = NULL;
+        NTSTATUS status;
+
+        if (!volume->fsd->real_path)
+                return STATUS_SUCCESS;
+        /* Of a stream it is the file that is looked for. */
+        while (named < path->count && path->chars[named] != L':')
+                named++;
+        bytes = fm_name_from_utf16(path->chars, named);
+        status = bytes ? volume->fsd->real_path(volume, create, bytes, &real) : STATUS_OBJECT_NAME_INVALID;
+        if (NT_SUCCESS(status)) {
+                struct fm_name_path found = {0};
+
+                path_append_bytes(&found, real);
+                fm_name_path_append(&found, path->chars + named, path->count - named);
+                fm_name_path_clear(path);
+                *path = found;
+        }
+        free(real);
+        free(bytes);
+        return status;
+}
+
 static NTSTATUS opened_name(PFILE_OBJECT file, PFLT_FILTER filter, FLT_FILE_NAME_OPTIONS format,
                             PFLT_FILE_NAME_INFORMATION *ret)
 {
         PFLT_VOLUME volume = fm_file_object(file)->volume;
-        struct path path = {0};
+        struct fm_name_path path = {0};
         NTSTATUS status;
 
         /* A file that was unlinked keeps the name it was opened by. */
-        if (!path_append_opened(&path, file))
-                path_append_requested(&path, file);
+        if (!fm_name_path_append_opened(&path, file))
+                fm_name_path_append_requested(&path, file);
         if (format == FLT_FILE_NAME_SHORT)
                 status = short_name_from_path(&path, volume, filter, ret);
         else
-                status = name_from_path(&path, volume, filter, format, ret);
-        path_clear(&path);
+                status = fm_name_from_path(&path, volume, filter, format, ret);
+        fm_name_path_clear(&path);
         return status;
 }
 
-static NTSTATUS requested_name(const FLT_CALLBACK_DATA *data, PFILE_OBJECT file, PFLT_FILTER filter,
-                               FLT_FILE_NAME_OPTIONS format, PFLT_FILE_NAME_INFORMATION *ret)
+static NTSTATUS requested_name(const struct fm_name_query *query, PFLT_FILTER filter, FLT_FILE_NAME_OPTIONS format,
+                               PFLT_FILE_NAME_INFORMATION *ret)
 {
-        struct path path = {0};
+        const FLT_IO_PARAMETER_BLOCK *iopb = query->data->Iopb;
+        PFLT_VOLUME volume = fm_file_object(query->file)->volume;
+        struct fm_name_path path = {0};
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (iopb->MajorFunction != IRP_MJ_CREATE) {
+                fm_name_path_append_requested(&path, query->file);
+        } else if (iopb->Parameters.Create.Options & FILE_OPEN_BY_FILE_ID) {
+                /* Its bytes are no characters. */
+                status = volume->fsd->real_path
+                                 ? fm_name_path_resolve(&path, volume, fm_operation_from_data(query->data))
+                                 : STATUS_NOT_SUPPORTED;
+        } else {
+                fm_name_path_append_requested(&path, query->file);
+                if (format == FLT_FILE_NAME_NORMALIZED && path.count > 0)
+                        status = fm_name_path_resolve(&path, volume, fm_operation_from_data(query->data));
+                if (iopb->OperationFlags & SL_OPEN_TARGET_DIRECTORY)
+                        fm_name_path_cut_last(&path);
+        }
+        if (NT_SUCCESS(status))
+                status = fm_name_from_path(&path, volume, filter, format, ret);
+        fm_name_path_clear(&path);
+        return status;
+}
+
+/* A provider's answer, whole, as an object of its own. */
+static NTSTATUS name_from_provided(const struct fm_name_path *whole, PFLT_VOLUME volume, PFLT_FILTER filter,
+                                   FLT_FILE_NAME_OPTIONS format, PFLT_FILE_NAME_INFORMATION *ret)
+{
+        struct fm_name_path path = {0};
+        struct fm_name *name;
         NTSTATUS status;
 
-        if (format == FLT_FILE_NAME_SHORT)
-                return STATUS_FLT_INVALID_NAME_REQUEST;
-        if (data->Iopb->MajorFunction == IRP_MJ_CREATE) {
-                if (data->Iopb->Parameters.Create.Options & FILE_OPEN_BY_FILE_ID) {
-                        fm_log_unsupported("FltGetFileNameInformation", "the name of a file that is opened by its id, "
-                                                                        "before it is open");
-                        return STATUS_NOT_SUPPORTED;
-                }
-                path_append_requested(&path, file);
-                if (data->Iopb->OperationFlags & SL_OPEN_TARGET_DIRECTORY)
-                        path_cut_last(&path);
-        } else {
-                path_append_requested(&path, file);
+        if (format == FLT_FILE_NAME_SHORT) {
+                name = name_new(volume, filter, format, whole->count);
+                memcpy(name->buffer, whole->chars, whole->count * sizeof(WCHAR));
+                name_set_length(name, whole->count);
+                *ret = &name->info;
+                return STATUS_SUCCESS;
         }
-        status = name_from_path(&path, fm_file_object(file)->volume, filter, format, ret);
-        path_clear(&path);
+        fm_name_path_append(&path, whole->chars + volume->Name.Length / sizeof(WCHAR),
+                            whole->count - volume->Name.Length / sizeof(WCHAR));
+        status = fm_name_from_path(&path, volume, filter, format, ret);
+        fm_name_path_clear(&path);
+        return status;
+}
+
+/* How much a query may do. */
+struct permission {
+        bool look; /* at what was said before */
+        bool ask;
+        bool keep;
+};
+
+static NTSTATUS name_of_provider(PFLT_INSTANCE provider, const struct fm_name_query *query,
+                                 const struct permission *may, PFLT_FILTER filter, PFLT_FILE_NAME_INFORMATION *ret)
+{
+        FLT_FILE_NAME_OPTIONS format = query->options & FLT_VALID_FILE_NAME_FORMATS;
+        struct fm_name_path whole = {0};
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (!may->look || !fm_name_kept_get(provider, query->file, format, &whole))
+                status = may->ask ? fm_name_provided(provider, query, may->keep, &whole) : STATUS_FLT_NAME_CACHE_MISS;
+        if (NT_SUCCESS(status))
+                status = name_from_provided(&whole, provider->volume, filter, format, ret);
+        fm_name_path_clear(&whole);
+        return status;
+}
+
+static NTSTATUS name_of_file_system(const struct fm_name_query *query, const struct permission *may, bool before,
+                                    PFLT_FILTER filter, PFLT_FILE_NAME_INFORMATION *ret)
+{
+        FLT_FILE_NAME_OPTIONS format = query->options & FLT_VALID_FILE_NAME_FORMATS;
+        NTSTATUS status;
+
+        if (!may->ask && !fm_name_is_cached(query->file, format))
+                return STATUS_FLT_NAME_CACHE_MISS;
+        status = before ? requested_name(query, filter, format, ret) : opened_name(query->file, filter, format, ret);
+        if (NT_SUCCESS(status) && may->keep)
+                file_name_cache(query->file, format);
+        return status;
+}
+
+/* safe: the file system may be asked right now. */
+static NTSTATUS get_name(const struct fm_name_query *query, bool safe, bool before, PFLT_FILE_NAME_INFORMATION *ret)
+{
+        FLT_FILE_NAME_OPTIONS method = query->options & FLT_VALID_FILE_NAME_QUERY_METHODS;
+        const bool straight = method == FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY;
+        const struct permission may = {
+                .look = !straight,
+                .ask = safe && method != FLT_FILE_NAME_QUERY_CACHE_ONLY,
+                .keep = !straight && !(query->options & FLT_FILE_NAME_DO_NOT_CACHE),
+        };
+        PFLT_FILTER filter = query->from ? query->from->filter : NULL;
+        PFLT_INSTANCE provider;
+        NTSTATUS status;
+
+        if (!safe && (method == FLT_FILE_NAME_QUERY_DEFAULT || straight))
+                return STATUS_FLT_INVALID_NAME_REQUEST;
+        provider = fm_name_provider_enter(query);
+        if (!provider)
+                return name_of_file_system(query, &may, before, filter, ret);
+        status = name_of_provider(provider, query, &may, filter, ret);
+        fm_flt_object_leave(provider);
         return status;
 }
 
 /*
- * The name of the file that an operation is about.
- *
- * NameOptions: one format (NORMALIZED, OPENED, SHORT), one query method, flags. Before the open: what the opener asked
- * for (for SL_OPEN_TARGET_DIRECTORY its parent). Once open: the path as it is now; NORMALIZED and OPENED are the same
- * but for stream types and a trailing backslash, since Linux has walked all links already. SHORT: the final component,
- * if it is a legal 8.3 name itself.
+ * The name of the file that an operation is about: NORMALIZED, OPENED (before an open: as the opener spelled it) or
+ * SHORT, from the nearest name provider below the caller, else from the file system. Here a file has a short name
+ * only if it is a legal 8.3 name itself. Of an unlinked file: the name it was opened by.
  *
  * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: not here (paging I/O,
- * after cleanup, top-level IRP set, APCs disabled, acquire/release callbacks; SHORT before the open).
+ * after cleanup, top-level IRP set, APCs disabled, acquire/release callbacks; SHORT before the open; STATUS_REPARSE).
  * STATUS_FLT_NAME_CACHE_MISS: method CACHE_ONLY, or ALWAYS_ALLOW_CACHE_LOOKUP where asking is unsafe, and nobody has
- * asked before. STATUS_OBJECT_NAME_NOT_FOUND: no short name. STATUS_INVALID_PARAMETER: options, or no
- * file. STATUS_NOT_SUPPORTED: before an open by file id (Windows asks the file system). IRQL <= APC_LEVEL.
+ * asked before. STATUS_OBJECT_NAME_NOT_FOUND: no short name. STATUS_OBJECT_PATH_NOT_FOUND: NORMALIZED before the open,
+ * and its directory does not exist. STATUS_INVALID_PARAMETER: options, no file, or an unknown file id.
+ * STATUS_NAME_TOO_LONG. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetFileNameInformation(PFLT_CALLBACK_DATA CallbackData, FLT_FILE_NAME_OPTIONS NameOptions,
                                    PFLT_FILE_NAME_INFORMATION *NameInformation)
 {
         PFLT_CALLBACK_DATA data = CallbackData;
-        FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
-        FLT_FILE_NAME_OPTIONS method = NameOptions & FLT_VALID_FILE_NAME_QUERY_METHODS;
-        PFLT_FILTER filter;
-        PFILE_OBJECT file;
-        NTSTATUS status;
+        struct fm_name_query query = {.data = data, .options = NameOptions};
         bool before;
 
         fm_check_irql(__func__, APC_LEVEL);
-        if (!data || !NameInformation || !options_are_valid(NameOptions))
+        if (!data || !NameInformation || !fm_name_options_are_valid(NameOptions))
                 return STATUS_INVALID_PARAMETER;
         *NameInformation = NULL;
-        file = data->Iopb->TargetFileObject;
-        if (!file)
+        query.file = data->Iopb->TargetFileObject;
+        query.from = data->Iopb->TargetInstance;
+        if (!query.file)
                 return STATUS_INVALID_PARAMETER;
-        filter = data->Iopb->TargetInstance ? data->Iopb->TargetInstance->filter : NULL;
-        before = is_before_open(data, file);
+        before = is_before_open(data, query.file);
 
         if (data->Iopb->MajorFunction == IRP_MJ_CREATE && fm_data_is_post(data) &&
             data->IoStatus.Status == STATUS_REPARSE && !(NameOptions & FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE))
                 return STATUS_FLT_INVALID_NAME_REQUEST;
-        if (before && format == FLT_FILE_NAME_SHORT)
+        if (before && (NameOptions & FLT_VALID_FILE_NAME_FORMATS) == FLT_FILE_NAME_SHORT)
                 return STATUS_FLT_INVALID_NAME_REQUEST;
-        if (method == FLT_FILE_NAME_QUERY_CACHE_ONLY) {
-                if (!file_name_is_cached(file, format))
-                        return STATUS_FLT_NAME_CACHE_MISS;
-        } else if (!query_is_safe(data, file)) {
-                if (method != FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP)
-                        return STATUS_FLT_INVALID_NAME_REQUEST;
-                if (!file_name_is_cached(file, format))
-                        return STATUS_FLT_NAME_CACHE_MISS;
-        }
-
-        status = before ? requested_name(data, file, filter, format, NameInformation)
-                        : opened_name(file, filter, format, NameInformation);
-        if (NT_SUCCESS(status) && !(NameOptions & FLT_FILE_NAME_DO_NOT_CACHE))
-                file_name_cache(file, format);
-        return status;
+        return get_name(&query, query_is_safe(data, query.file), before, NameInformation);
 }
 
 /*
@@ -452,135 +586,15 @@ NTSTATUS FltGetFileNameInformation(PFLT_CALLBACK_DATA CallbackData, FLT_FILE_NAM
 NTSTATUS FltGetFileNameInformationUnsafe(PFILE_OBJECT FileObject, PFLT_INSTANCE Instance,
                                          FLT_FILE_NAME_OPTIONS NameOptions, PFLT_FILE_NAME_INFORMATION *NameInformation)
 {
-        FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
-        NTSTATUS status;
+        const struct fm_name_query query = {.file = FileObject, .from = Instance, .options = NameOptions};
 
         fm_check_irql(__func__, APC_LEVEL);
-        if (!FileObject || !NameInformation || !options_are_valid(NameOptions))
+        if (!FileObject || !NameInformation || !fm_name_options_are_valid(NameOptions))
                 return STATUS_INVALID_PARAMETER;
         *NameInformation = NULL;
         if (!fm_file_is_open(FileObject))
                 return STATUS_FLT_INVALID_NAME_REQUEST;
-        if ((NameOptions & FLT_VALID_FILE_NAME_QUERY_METHODS) == FLT_FILE_NAME_QUERY_CACHE_ONLY &&
-            !file_name_is_cached(FileObject, format))
-                return STATUS_FLT_NAME_CACHE_MISS;
-        status = opened_name(FileObject, Instance ? Instance->filter : NULL, format, NameInformation);
-        if (NT_SUCCESS(status) && !(NameOptions & FLT_FILE_NAME_DO_NOT_CACHE))
-                file_name_cache(FileObject, format);
-        return status;
-}
-
-/* ---- where a rename or a link goes ---- */
-
-static bool skip_prefix(UNICODE_STRING *rest, PCUNICODE_STRING prefix)
-{
-        UNICODE_STRING head = {prefix->Length, prefix->Length, rest->Buffer};
-
-        if (prefix->Length == 0 || rest->Length < prefix->Length || !RtlEqualUnicodeString(&head, prefix, TRUE))
-                return false;
-        if (rest->Length > prefix->Length && rest->Buffer[prefix->Length / sizeof(WCHAR)] != L'\\')
-                return false;
-        rest->Buffer += prefix->Length / sizeof(WCHAR);
-        rest->Length = (USHORT)(rest->Length - prefix->Length);
-        return true;
-}
-
-bool fm_volume_skip_name(PFLT_VOLUME volume, UNICODE_STRING *rest)
-{
-        static UNICODE_STRING spaces[] = {RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\DosDevices"),
-                                          RTL_CONSTANT_STRING(L"\\GLOBAL??")};
-        UNICODE_STRING dos;
-
-        if (skip_prefix(rest, &volume->Name) || skip_prefix(rest, &volume->GuidName))
-                return true;
-        for (size_t i = 0; i < G_N_ELEMENTS(spaces); i++) {
-                dos = *rest;
-                if (!skip_prefix(&dos, &spaces[i]) || dos.Length < sizeof(WCHAR))
-                        continue;
-                dos.Buffer++;
-                dos.Length = (USHORT)(dos.Length - sizeof(WCHAR));
-                if (skip_prefix(&dos, &volume->DosName)) {
-                        *rest = dos;
-                        return true;
-                }
-        }
-        return false;
-}
-
-static NTSTATUS append_directory(struct path *path, PFILE_OBJECT file, HANDLE root, bool *is_root)
-{
-        PFILE_OBJECT directory;
-        NTSTATUS status;
-
-        *is_root = root != NULL;
-        if (!root) {
-                if (!path_append_opened(path, file))
-                        path_append_requested(path, file);
-                path_cut_last(path);
-                return STATUS_SUCCESS;
-        }
-        status = fm_handle_ref(root, *IoFileObjectType, (void **)&directory);
-        if (!NT_SUCCESS(status))
-                return status;
-        if (fm_file_object(directory)->volume != fm_file_object(file)->volume)
-                status = STATUS_NOT_SAME_DEVICE;
-        else if (!fm_file_is_open(directory) || !path_append_opened(path, directory))
-                path_append_requested(path, directory);
-        fm_object_unref(directory);
-        return status;
-}
-
-/*
- * The full name of where a rename or hard link goes: FileName and RootDirectory as in FILE_RENAME_INFORMATION. A simple
- * name stays in the file's own directory; a path is from a volume ("\Device\...", "\??\C:\...") or from
- * the root of the file's own volume ("\dir\file").
- *
- * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: SHORT, or a top-level
- * IRP is set. STATUS_NOT_SAME_DEVICE: another volume. STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH:
- * RootDirectory. STATUS_INVALID_PARAMETER: options, or an empty name. IRQL <= APC_LEVEL.
- */
-NTSTATUS FltGetDestinationFileNameInformation(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, HANDLE RootDirectory,
-                                              PWSTR FileName, ULONG FileNameLength, FLT_FILE_NAME_OPTIONS NameOptions,
-                                              PFLT_FILE_NAME_INFORMATION *RetFileNameInformation)
-{
-        FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
-        static const UNICODE_STRING spaces[] = {RTL_CONSTANT_STRING(L"\\??"), RTL_CONSTANT_STRING(L"\\Device"),
-                                                RTL_CONSTANT_STRING(L"\\DosDevices"),
-                                                RTL_CONSTANT_STRING(L"\\GLOBAL??")};
-        struct path path = {0};
-        UNICODE_STRING rest;
-        PFLT_VOLUME volume;
-        NTSTATUS status = STATUS_SUCCESS;
-        bool is_root;
-
-        fm_check_irql(__func__, APC_LEVEL);
-        if (!FileObject || !FileName || !RetFileNameInformation || FileNameLength == 0 ||
-            FileNameLength % sizeof(WCHAR) != 0 || FileNameLength > UNICODE_STRING_MAX_BYTES ||
-            !options_are_valid(NameOptions))
-                return STATUS_INVALID_PARAMETER;
-        *RetFileNameInformation = NULL;
-        if (format == FLT_FILE_NAME_SHORT || fm_thread_self()->top_level_irp)
-                return STATUS_FLT_INVALID_NAME_REQUEST;
-        volume = fm_file_object(FileObject)->volume;
-        rest = (UNICODE_STRING){(USHORT)FileNameLength, (USHORT)FileNameLength, FileName};
-
-        if (FileName[0] != L'\\') {
-                status = append_directory(&path, FileObject, RootDirectory, &is_root);
-        } else if (!fm_volume_skip_name(volume, &rest)) {
-                for (size_t i = 0; i < G_N_ELEMENTS(spaces); i++) {
-                        UNICODE_STRING other = rest;
-
-                        if (skip_prefix(&other, &spaces[i]))
-                                status = STATUS_NOT_SAME_DEVICE;
-                }
-        }
-        if (NT_SUCCESS(status)) {
-                path_append(&path, rest.Buffer, rest.Length / sizeof(WCHAR));
-                status = name_from_path(&path, volume, Instance ? Instance->filter : NULL, format,
-                                        RetFileNameInformation);
-        }
-        path_clear(&path);
-        return status;
+        return get_name(&query, true, false, NameInformation);
 }
 
 /*

@@ -76,16 +76,6 @@ void fm_flt_object_leave(void *opaque)
         fm_flt_object_unref(object);
 }
 
-/* How long a teardown may wait before it is called a hang. */
-static unsigned patience_ms(void)
-{
-        const char *text = g_getenv("FLTSIM_VERIFIER_PATIENCE");
-        guint64 milliseconds;
-
-        return text && g_ascii_string_to_unsigned(text, 10, 1, 3600000, &milliseconds, NULL) ? (unsigned)milliseconds :
-                                                                                              10000;
-}
-
 /* How many of those inside are contexts: each holds its filter until its last reference is released. */
 static uint32_t contexts_inside(const struct fm_flt_object *object)
 {
@@ -95,13 +85,20 @@ static uint32_t contexts_inside(const struct fm_flt_object *object)
 bool fm_flt_object_wait(void *opaque, const char *filter, const char *what)
 {
         struct fm_flt_object *object = opaque;
-        const struct fm_culprit culprit = { .filter = filter };
-        bool reported = false;
-        uint32_t references;
+        struct fm_culprit culprit = { .filter = filter, .callback = fm_thread_self()->callback };
+        bool reported = false, forgotten = false;
+        uint32_t references, pended;
 
-        while (!fm_rundown_wait_for(&object->rundown, patience_ms())) {
+        while (!fm_rundown_wait_for(&object->rundown, fm_verifier_patience())) {
                 references = atomic_load(&object->references);
+                pended = object->kind == FM_FLT_INSTANCE ? fm_instance_pended_pres(opaque) : 0;
+                if (pended && fm_rundown_inside(&object->rundown) <= references + pended &&
+                    fm_instance_give_up_pended(opaque)) {
+                        forgotten = true;
+                        continue;
+                }
                 if (fm_rundown_inside(&object->rundown) <= references + contexts_inside(object)) {
+                        culprit.code = atomic_load(&object->references_code);
                         if (references)
                                 fm_violation_of(&culprit, "reference-leak",
                                                 "%s waits for %u references that FltObjectDereference did not give back",
@@ -113,7 +110,7 @@ bool fm_flt_object_wait(void *opaque, const char *filter, const char *what)
                                         fm_rundown_inside(&object->rundown) - references);
                 reported = true;
         }
-        return true;
+        return !forgotten;
 }
 
 static void filter_free(PFLT_FILTER filter)
@@ -146,6 +143,7 @@ static void volume_free(PFLT_VOLUME volume)
         fm_stack_unref(volume->stack);
         fm_context_list_deinit(&volume->contexts);
         g_ptr_array_unref(volume->instances);
+        g_clear_pointer(&volume->attach_later, g_ptr_array_unref);
         pthread_mutex_destroy(&volume->stack_lock);
         fm_unicode_string_clear(&volume->Name);
         fm_unicode_string_clear(&volume->GuidName);
@@ -202,6 +200,7 @@ NTSTATUS FltObjectReference(PVOID FltObject)
         if (!fm_flt_object_enter(object))
                 return STATUS_FLT_DELETING_OBJECT;
         atomic_fetch_add(&object->references, 1);
+        atomic_store_explicit(&object->references_code, __builtin_return_address(0), memory_order_relaxed);
         return STATUS_SUCCESS;
 }
 

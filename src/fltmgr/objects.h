@@ -7,7 +7,8 @@
  *   entry       object.rundown: FltObjectReference/FltObjectDereference and every callback in progress
  *   membership  the lists below, guarded by the manager's lock
  *
- * Lock order: manager lock -> volume stack lock -> instance lock; filter contexts lock -> context list lock.
+ * Lock order: manager lock -> volume stack lock -> instance lock -> the lock of the cancel entries (queue.c); filter
+ * contexts lock -> context list lock.
  * None is held across a filter callback, a port wait or a FUSE reply.
  */
 #pragma once
@@ -21,6 +22,7 @@
 #include "nt/rundown.h"
 
 struct fm_fsd_ops;
+struct fm_name_kept;
 struct fm_requestor;
 struct fm_stack;
 
@@ -35,6 +37,7 @@ struct fm_flt_object {
         _Atomic uint32_t refs;
         struct fm_rundown rundown;
         _Atomic uint32_t references; /* of those inside: FltObjectReference and the like, for filters to give back */
+        const void *_Atomic references_code; /* where a filter has taken the last of these; for reports */
 };
 
 void fm_flt_object_ref(void *object);
@@ -86,6 +89,8 @@ struct _FLT_FILTER {
         _Atomic uint64_t contexts_alive;
         _Atomic uint64_t names_alive;
         _Atomic uint64_t data_alive; /* FltAllocateCallbackData */
+        /* Where the filter has made the last of each; for reports. */
+        const void *_Atomic contexts_code, *_Atomic names_code, *_Atomic data_code;
 };
 
 enum fm_instance_state {
@@ -105,8 +110,9 @@ struct _FLT_INSTANCE {
         struct fm_context_list contexts; /* its instance context */
         struct fm_context_owner owned;   /* every context it has set, wherever */
         pthread_mutex_t lock;            /* guards all below */
-        pthread_cond_t idle;             /* nodes or posts went down to none */
+        pthread_cond_t idle;             /* nodes or posts went down to none, or a draining callback is over */
         GQueue nodes;                    /* completion nodes in flight: their post-operation is owed */
+        GQueue pended;                   /* nodes whose callback has pended the operation */
         unsigned posts;                  /* post-operations that run, or were pended */
         bool draining;                   /* TeardownStart is over: owed post-operations are called at once */
         _Atomic bool data_scan; /* FltRegisterForDataScan was called */
@@ -124,6 +130,7 @@ struct _FLT_VOLUME {
         BOOLEAN read_only;
         PDEVICE_OBJECT device;
         PDEVICE_OBJECT disk; /* below it; for its type and its names: it takes no requests */
+        VPB vpb;             /* of both: FILE_OBJECT.Vpb */
         /*
          * Bit set of the majors that an attached instance registered for: what the front end looks
          * at before it builds anything. Written on attach and detach, read without a lock.
@@ -133,6 +140,12 @@ struct _FLT_VOLUME {
         struct fm_stack *stack; /* guarded by stack_lock; replaced, never changed */
         GPtrArray *instances;   /* manager lock; by descending altitude */
         struct fm_context_list contexts;
+        /* Filters that attach at the first operation, not before: see volume.c. Manager lock; memory references, or NULL */
+        GPtrArray *attach_later;
+        pthread_t attacher; /* manager lock: who attaches them now, if `attaches` */
+        bool attaches;
+        _Atomic bool attach_is_due; /* until it is done */
+        bool mounted;               /* the front end's thread; IRP_MJ_VOLUME_MOUNT was sent, _DISMOUNT is owed */
         /* The front end recomputes its caching mode here; called without locks after each change of `wanted`. */
         void (*wanted_changed)(PFLT_VOLUME volume);
 };
@@ -142,6 +155,9 @@ static inline uint64_t fm_major_bit(UCHAR major)
 {
         return UINT64_C(1) << (major < 0x20 ? major : 32 + (0xff - major) % 32);
 }
+
+/* A bit that is no major's: an attached instance provides names. */
+#define FM_WANTS_NAMES (UINT64_C(1) << 31)
 
 static inline bool fm_volume_wants(PFLT_VOLUME volume, uint64_t majors)
 {
@@ -158,6 +174,8 @@ struct fm_stream {
         struct fm_context_list contexts;  /* file and stream contexts */
         void *fsd_inode;                  /* borrowed, for the FSD */
         _Atomic uint32_t names_cached;    /* name.c: which names of it a lookup without a query may give */
+        _Atomic uint32_t data_scans;      /* sections of it that filters have: datascan.c */
+        SECTION_OBJECT_POINTERS section_pointers; /* FILE_OBJECT.SectionObjectPointer: the same for all openers, empty */
 };
 
 struct fm_stream *fm_stream_new(PFLT_VOLUME volume, void *fsd_inode);
@@ -169,6 +187,7 @@ struct fm_file_object {
         FILE_OBJECT file; /* must be first; FileName is volume-relative, pool-allocated, "\a\b" */
         PFLT_VOLUME volume;       /* memory reference */
         struct fm_stream *stream; /* NULL until opened; == file.FsContext; borrowed from the FSD */
+        PFILE_OBJECT related;     /* referenced; filters may clear file.RelatedFileObject */
         PFLT_INSTANCE initiator;  /* opened by FltCreateFile: later I/O starts below it. memory reference, or NULL */
         struct fm_context_list contexts; /* stream handle contexts */
         void *fsd_file;           /* open state of the FSD; NULL: not open */
@@ -176,9 +195,11 @@ struct fm_file_object {
         gid_t gid;
         PETHREAD opener;          /* referenced */
         bool opened;              /* a CREATE succeeded: CLEANUP and CLOSE are owed */
-        bool cleaned;             /* CLEANUP was done and nothing was written since */
+        _Atomic bool cleaned;     /* CLEANUP was done and nothing was written since */
         bool directory;
         _Atomic uint32_t names_cached; /* as in struct fm_stream, from before the open on */
+        pthread_mutex_t names_lock;
+        struct fm_name_kept *names_kept; /* what name providers said; guarded by names_lock */
 };
 
 static inline struct fm_file_object *fm_file_object(PFILE_OBJECT file)
@@ -191,6 +212,13 @@ static inline struct fm_file_object *fm_file_object(PFILE_OBJECT file)
  * was not, IRP_MJ_CLOSE is sent, and fsd->close_file frees fsd_file.
  */
 PFILE_OBJECT fm_file_object_new(PFLT_VOLUME volume);
+/* FO_* that an open with these CreateOptions has from the beginning, before any filter sees it. */
+ULONG fm_file_object_flags(ULONG create_options);
+/*
+ * Bits of FILE_OBJECT.Flags, from any thread: several requests of one handle run at a time. Filters read the field
+ * plainly, as on Windows; they see the bits before or after.
+ */
+void fm_file_object_change_flags(PFILE_OBJECT file, ULONG set, ULONG clear);
 /*
  * What closing the last handle does: IRP_MJ_CLEANUP, if the file is open and was not cleaned up since the last
  * write. requestor NULL: the opener. The caller still has to drop its reference (IRP_MJ_CLOSE follows the last one).

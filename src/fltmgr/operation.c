@@ -10,13 +10,18 @@
 #include "fltmgr/dispatch.h"
 #include "fltmgr/extras.h"
 #include "fltmgr/manager.h"
+#include "fltmgr/misuse.h"
 #include "nt/object.h"
 #include "nt/process.h"
 #include "nt/status.h"
 #include "nt/verifier.h"
 
 #define BLOCK_SIZE 4096
+#ifdef __SANITIZE_ADDRESS__
+#define BLOCKS_KEPT 0 /* so that the use of what is over is seen */
+#else
 #define BLOCKS_KEPT 8
+#endif
 
 struct block_cache {
         unsigned count;
@@ -51,7 +56,7 @@ static void block_free(void *block, size_t size)
 {
         struct block_cache *cache = g_private_get(&block_cache);
 
-        if (size <= BLOCK_SIZE && cache && cache->count < BLOCKS_KEPT)
+        if (size <= BLOCK_SIZE && cache && cache->count + 1 <= BLOCKS_KEPT)
                 cache->blocks[cache->count++] = block;
         else
                 free(block);
@@ -113,6 +118,8 @@ static struct fm_operation *operation_alloc(PFLT_VOLUME volume, UCHAR major, PFI
 struct fm_operation *fm_operation_new(PFLT_VOLUME volume, UCHAR major, PFILE_OBJECT file,
                                       const struct fm_requestor *requestor)
 {
+        if (atomic_load_explicit(&volume->attach_is_due, memory_order_acquire) && major != IRP_MJ_VOLUME_MOUNT)
+                fm_volume_attach_due(volume);
         if (file)
                 fm_object_ref(file);
         return operation_alloc(volume, major, file, requestor);
@@ -131,8 +138,12 @@ struct fm_operation *fm_operation_new_generated(PFLT_INSTANCE instance, UCHAR ma
 {
         struct fm_thread *self = fm_thread_self();
         struct fm_requestor requestor = { .thread = self->thread, .kernel = true, .cancel = self->cancel };
-        struct fm_operation *operation = fm_operation_new(instance->volume, major, file, &requestor);
+        struct fm_operation *operation;
 
+        /* Not the first one: there is an instance. It must not wait for its own setup. */
+        if (file)
+                fm_object_ref(file);
+        operation = operation_alloc(instance->volume, major, file, &requestor);
         operation->data.Flags |= FLTFL_CALLBACK_DATA_GENERATED_IO;
         fm_flt_object_ref(instance);
         operation->below = instance;
@@ -149,7 +160,7 @@ void fm_operation_free(struct fm_operation *operation)
         fm_flt_object_unref(operation->below);
         sem_destroy(&operation->resumed);
         sem_destroy(&operation->finished);
-        atomic_store_explicit(&operation->life, 0, memory_order_relaxed);
+        fm_operation_bury(operation);
 
         struct fm_stack *stack = operation->stack;
         block_free(operation, operation_size(stack->majors[fm_major_index(operation->iopb.MajorFunction)].count));

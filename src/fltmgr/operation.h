@@ -16,6 +16,7 @@
 #include "fltmgr/objects.h"
 
 struct fm_cancel;
+struct fm_cancel_entry;
 struct fm_extras;
 struct fm_node;
 struct fm_operation;
@@ -62,11 +63,13 @@ struct fm_operation {
         _Atomic uint32_t life; /* enum fm_operation_life; anything else: freed */
         /* Below: the dispatcher's own. */
         FLT_IO_PARAMETER_BLOCK original; /* as submitted: where a reparsed create starts again */
+        FLT_CALLBACK_DATA_FLAGS kind;    /* which of the three it is, and how it came */
         fm_operation_done_fn *done;
         void *done_context;
         struct fm_stack *stack;
         bool file_is_borrowed;
         bool descending;
+        _Atomic bool cancelled; /* by fm_operation_cancel(), whatever its caller wants; written under queue.c's lock */
         bool pended_post;       /* what the pended callback was */
         unsigned position;      /* of the node whose turn it is */
         unsigned node_count;
@@ -110,6 +113,13 @@ int fm_operation_errno(struct fm_operation *operation);
 /* For FSDs: the result at the bottom. error: positive errno or 0. */
 void fm_operation_set_error(struct fm_operation *operation, int error);
 void fm_operation_set_result(struct fm_operation *operation, NTSTATUS status, ULONG_PTR information);
+
+/*
+ * Cancels this operation alone, not what else its caller waits for. The entry, if not NULL, is a cancel routine that has
+ * to be called, without locks: fm_cancel_entry_fire(). The operation must be alive; with the entry it stays so.
+ */
+struct fm_cancel_entry *fm_operation_cancel(struct fm_operation *operation);
+void fm_cancel_entry_fire(struct fm_cancel_entry *entry);
 
 /* In a post-operation: the MDL that this instance put into the parameters on the way down, or NULL; and: it keeps it. */
 PMDL fm_operation_swapped_mdl(struct fm_operation *operation);

@@ -53,6 +53,8 @@ struct fm_port_ops {
         NTSTATUS (*send)(void *connection, struct fm_port_message *message);
         /* Ends the connection as far as messages and calls go. Idempotent; does not wait. */
         void (*kick)(void *connection);
+        /* Whether the agent has gone: fm_port_disconnected() was called, or is about to be. */
+        bool (*has_left)(void *connection);
         /* The port is gone. */
         void (*release)(void *connection);
         /* See fm_port_give_descriptor() and fm_port_revoke_descriptor(). */
@@ -72,6 +74,7 @@ void fm_port_set_ops(const struct fm_port_ops *ops);
  * call; NULL if size is 0. Takes over a reference of `connection`: release() is called once, here or when the
  * port is gone. On success *ret is the transport's reference, given back by fm_port_disconnected().
  * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED, STATUS_CONNECTION_COUNT_LIMIT, or ConnectNotify's own.
+ * If there is no place it waits for DisconnectNotify of agents that have gone.
  */
 NTSTATUS fm_port_connect(const struct fm_port_peer *peer, PCUNICODE_STRING name, PVOID context, USHORT size,
                          void *connection, PFLT_PORT *ret);

@@ -4,7 +4,8 @@
  *
  * Who wants to know that a request is cancelled puts an entry into the table here, under the request's fm_cancel. An
  * entry leaves the table once: taken back by its owner, or by the cancellation, which then calls it. So the
- * race between "I complete it" and "it is cancelled" is decided by who takes the entry out.
+ * race between "I complete it" and "it is cancelled" is decided by who takes the entry out. The end of an instance
+ * cancels a single operation of a request: then only the entries of that one go.
  *
  * Lock order: fm_cancel.lock -> entries_lock. Nothing is called under entries_lock but KeSetEvent.
  */
@@ -17,9 +18,9 @@
 struct fm_cancel_entry {
         struct fm_cancel *cancel;
         struct fm_cancel_entry *next;
+        struct fm_operation *operation; /* NULL: none in particular */
         PKEVENT event; /* set under the lock: for waits */
         /* Or: called without the lock. */
-        struct fm_operation *operation;
         PFLT_COMPLETE_CANCELED_CALLBACK routine;
         PFLT_CALLBACK_DATA_QUEUE queue;
         const char *filter; /* who set it, for reports; interned */
@@ -54,7 +55,8 @@ void fm_operation_extras_free(struct fm_operation *operation)
         if (extras->cancel_entry) {
                 fm_violation_of(&(struct fm_culprit){ extras->cancel_entry->filter, "a cancel routine",
                                                       FltGetIrpName(operation->iopb.MajorFunction),
-                                                      (const void *)extras->cancel_entry->routine },
+                                                      (const void *)extras->cancel_entry->routine,
+                                                      operation->iopb.MinorFunction, operation->iopb.TargetFileObject },
                                 "cancel-routine-left", "is still set at the end of the operation");
                 if (entry_remove(extras->cancel_entry))
                         g_free(extras->cancel_entry);
@@ -118,7 +120,7 @@ static void forget_queue(PFLT_CALLBACK_DATA data)
 }
 
 /* Calls the filter back about an operation that nobody else can complete from here on. */
-static void entry_fire(struct fm_cancel_entry *entry)
+void fm_cancel_entry_fire(struct fm_cancel_entry *entry)
 {
         struct fm_operation *operation = entry->operation;
         PFLT_INSTANCE instance = entry->queue ? entry->queue->Instance : operation->iopb.TargetInstance;
@@ -163,7 +165,7 @@ static void on_cancel(struct fm_cancel *cancel)
                 if (!entry)
                         return;
                 if (!entry->event)
-                        entry_fire(entry);
+                        fm_cancel_entry_fire(entry);
         }
 }
 
@@ -182,10 +184,13 @@ static bool entry_add(struct fm_cancel_entry *entry)
                 pthread_mutex_lock(&entries_lock);
                 if (!entries)
                         entries = g_hash_table_new(NULL, NULL);
-                entry->next = g_hash_table_lookup(entries, cancel);
-                g_hash_table_insert(entries, cancel, entry);
-                if (entry->operation)
-                        fm_operation_extras(entry->operation)->cancel_entry = entry;
+                cancelled = entry->operation && atomic_load(&entry->operation->cancelled);
+                if (!cancelled) {
+                        entry->next = g_hash_table_lookup(entries, cancel);
+                        g_hash_table_insert(entries, cancel, entry);
+                        if (!entry->event)
+                                fm_operation_extras(entry->operation)->cancel_entry = entry;
+                }
                 pthread_mutex_unlock(&entries_lock);
         }
         if (cancel)
@@ -221,17 +226,39 @@ static bool entry_remove(struct fm_cancel_entry *entry)
         return removed;
 }
 
+static struct fm_cancel_entry *operation_take_entry_locked(struct fm_operation *operation)
+{
+        struct fm_extras *extras = fm_operation_extras_peek(operation);
+
+        if (extras && extras->cancel_entry && entry_remove_locked(extras->cancel_entry))
+                return g_steal_pointer(&extras->cancel_entry);
+        return NULL;
+}
+
 /* The operation's entry, out of the table, or NULL: it has none, or is being cancelled. */
 static struct fm_cancel_entry *operation_take_entry(struct fm_operation *operation)
 {
-        struct fm_extras *extras = fm_operation_extras_peek(operation);
-        struct fm_cancel_entry *entry = NULL;
+        struct fm_cancel_entry *entry;
 
-        if (!extras)
+        if (!fm_operation_extras_peek(operation))
                 return NULL;
         pthread_mutex_lock(&entries_lock);
-        if (extras->cancel_entry && entry_remove_locked(extras->cancel_entry))
-                entry = g_steal_pointer(&extras->cancel_entry);
+        entry = operation_take_entry_locked(operation);
+        pthread_mutex_unlock(&entries_lock);
+        return entry;
+}
+
+struct fm_cancel_entry *fm_operation_cancel(struct fm_operation *operation)
+{
+        struct fm_cancel_entry *entry, *waiter;
+
+        pthread_mutex_lock(&entries_lock);
+        atomic_store(&operation->cancelled, true);
+        entry = operation_take_entry_locked(operation);
+        waiter = entries ? g_hash_table_lookup(entries, operation->requestor.cancel) : NULL;
+        for (; waiter; waiter = waiter->next)
+                if (waiter->operation == operation)
+                        KeSetEvent(waiter->event, IO_NO_INCREMENT, FALSE);
         pthread_mutex_unlock(&entries_lock);
         return entry;
 }
@@ -308,11 +335,14 @@ BOOLEAN FltCancelIo(PFLT_CALLBACK_DATA CallbackData)
         return cancelable;
 }
 
-/* Whether the caller of the operation, or FltCancelIo, wants it to end. IRQL <= DISPATCH_LEVEL. */
+/* Whether the caller of the operation, FltCancelIo or a teardown wants it to end. IRQL <= DISPATCH_LEVEL. */
 BOOLEAN FltIsIoCanceled(PFLT_CALLBACK_DATA CallbackData)
 {
+        struct fm_operation *operation;
+
         fm_check_irql(__func__, DISPATCH_LEVEL);
-        return fm_cancel_is_cancelled(fm_operation_from_data(CallbackData)->requestor.cancel);
+        operation = fm_operation_from_data(CallbackData);
+        return atomic_load(&operation->cancelled) || fm_cancel_is_cancelled(operation->requestor.cancel);
 }
 
 /* ---- cancel-safe queues ---- */
@@ -469,14 +499,16 @@ static void wait_wake(struct fm_cancel_watch *watch)
 /* STATUS_SUCCESS: go and wait. */
 static NTSTATUS wait_begin(struct wait *wait, PFLT_CALLBACK_DATA data)
 {
-        struct fm_cancel *cancel = data ? fm_operation_from_data(data)->requestor.cancel : NULL;
+        struct fm_operation *operation = data ? fm_operation_from_data(data) : NULL;
+        struct fm_cancel *cancel = operation ? operation->requestor.cancel : NULL;
 
-        *wait = (struct wait){.watch.wake = wait_wake, .entry = {.cancel = cancel, .event = &wait->event}};
+        *wait = (struct wait){.watch.wake = wait_wake,
+                              .entry = {.cancel = cancel, .operation = operation, .event = &wait->event}};
         KeInitializeEvent(&wait->event, NotificationEvent, FALSE);
         wait->thread_cancel = cancel ? cancel : fm_thread_self()->cancel;
         if (!fm_cancel_watch(wait->thread_cancel, &wait->watch))
                 return STATUS_THREAD_IS_TERMINATING;
-        if (cancel) {
+        if (operation) {
                 wait->entered = entry_add(&wait->entry);
                 if (!wait->entered) {
                         fm_cancel_unwatch(wait->thread_cancel, &wait->watch);

@@ -18,23 +18,15 @@
 #include "fltmgr/fsd.h"
 #include "fltmgr/manager.h"
 #include "fltmgr/port.h"
+#include "fltmgr/section.h"
 #include "nt/object.h"
 #include "nt/status.h"
 
 #define VIEW_GRANULARITY 65536
 
-struct fm_section {
-        int fd;
-        uint64_t size;
-        ULONG protection; /* PAGE_* */
-};
-
 /* Views that exist: base address -> size, so that unmapping undoes what was mapped and nothing else. */
 static pthread_mutex_t views_lock = PTHREAD_MUTEX_INITIALIZER;
 static GHashTable *views; /* guarded by views_lock */
-
-/* Section contexts in use, as long as FltCloseSectionForDataScan was not called for them. */
-static GHashTable *scans; /* guarded by views_lock */
 
 static void section_destroy(void *body)
 {
@@ -43,7 +35,7 @@ static void section_destroy(void *body)
         close(section->fd);
 }
 
-static bool protection_is_valid(ULONG protection)
+bool fm_section_protection_is_valid(ULONG protection)
 {
         switch (protection) {
         case PAGE_READONLY:
@@ -94,7 +86,7 @@ static NTSTATUS section_new(int fd, uint64_t maximum, ULONG protection, struct f
         return STATUS_SUCCESS;
 }
 
-static NTSTATUS section_from_file(PFILE_OBJECT file, uint64_t maximum, ULONG protection, struct fm_section **ret)
+NTSTATUS fm_section_from_file(PFILE_OBJECT file, uint64_t maximum, ULONG protection, struct fm_section **ret)
 {
         int fd;
 
@@ -134,126 +126,13 @@ __attribute__((constructor)) static void sections_init(void)
         fm_user_handles_set(&handles);
 }
 
-/* A user handle is the current process's: an agent gets a descriptor. For all others it is a kernel handle. */
-static NTSTATUS section_handle_new(struct fm_section *section, POBJECT_ATTRIBUTES attributes, PHANDLE ret)
+NTSTATUS fm_section_handle_new(struct fm_section *section, POBJECT_ATTRIBUTES attributes, PHANDLE ret)
 {
         NTSTATUS status = STATUS_NOT_FOUND;
 
         if (!attributes || !(attributes->Attributes & OBJ_KERNEL_HANDLE))
                 status = user_handle_open(section, ret);
         return status == STATUS_NOT_FOUND ? fm_handle_new(section, ret) : status;
-}
-
-/* ---- data scans ---- */
-
-/* Says that the instance will make sections for scans. STATUS_SUCCESS. IRQL <= APC_LEVEL. */
-NTSTATUS FltRegisterForDataScan(const PFLT_INSTANCE Instance)
-{
-        fm_check_irql(__func__, APC_LEVEL);
-        atomic_store(&Instance->data_scan, true);
-        return STATUS_SUCCESS;
-}
-
-static NTSTATUS check_scan(PFLT_INSTANCE instance, PFILE_OBJECT file, PFLT_CONTEXT context, ULONG protection,
-                           ULONG attributes)
-{
-        if (!instance || !file || !context || !atomic_load(&instance->data_scan))
-                return STATUS_INVALID_PARAMETER;
-        if (!protection_is_valid(protection))
-                return STATUS_INVALID_PARAMETER_8;
-        if (attributes & ~(ULONG)(SEC_COMMIT | SEC_RESERVE | SEC_FILE))
-                return STATUS_INVALID_PARAMETER_9;
-        if (!fm_file_is_open(file) || !fm_file_object(file)->stream)
-                return STATUS_INVALID_PARAMETER;
-        return STATUS_SUCCESS;
-}
-
-/*
- * A section of an opened file for a scan, with a handle for the current process (without OBJ_KERNEL_HANDLE, if that is
- * connected to a port: the handle arrives there; else a kernel handle) and a referenced object. One at a time per
- * stream and instance; SectionContext is linked to the stream until FltCloseSectionForDataScan. The section sees what
- * is written while it exists; nobody is held up, so SectionNotificationCallback is never called.
- *
- * STATUS_SUCCESS; STATUS_END_OF_FILE: the file is empty; STATUS_FILE_IS_A_DIRECTORY; STATUS_INVALID_FILE_FOR_SECTION: a
- * special file; STATUS_FLT_CONTEXT_ALREADY_DEFINED: the instance has a section of that stream;
- * STATUS_FLT_CONTEXT_ALREADY_LINKED; STATUS_INVALID_PARAMETER: no FltRegisterForDataScan, or the file is not open;
- * STATUS_INVALID_PARAMETER_8, _9: protection, attributes; the file system's error. IRQL <= APC_LEVEL.
- */
-NTSTATUS FltCreateSectionForDataScan(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PFLT_CONTEXT SectionContext,
-                                     ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
-                                     PLARGE_INTEGER MaximumSize, ULONG SectionPageProtection,
-                                     ULONG AllocationAttributes, ULONG Flags, PHANDLE SectionHandle,
-                                     PVOID *SectionObject, PLARGE_INTEGER SectionFileSize)
-{
-        struct fm_context_list *contexts;
-        struct fm_section *section;
-        NTSTATUS status;
-
-        fm_check_irql(__func__, APC_LEVEL);
-        *SectionHandle = NULL;
-        *SectionObject = NULL;
-        status = check_scan(Instance, FileObject, SectionContext, SectionPageProtection, AllocationAttributes);
-        if (!NT_SUCCESS(status))
-                return status;
-        contexts = &fm_file_object(FileObject)->stream->contexts;
-        status = fm_context_set(contexts, Instance, FLT_SECTION_CONTEXT, FLT_SET_CONTEXT_KEEP_IF_EXISTS, SectionContext,
-                                NULL);
-        if (!NT_SUCCESS(status))
-                return status;
-        status = section_from_file(FileObject, 0, SectionPageProtection, &section);
-        if (NT_SUCCESS(status)) {
-                status = section_handle_new(section, ObjectAttributes, SectionHandle);
-                if (!NT_SUCCESS(status))
-                        fm_object_unref(section);
-        }
-        if (!NT_SUCCESS(status)) {
-                FltDeleteContext(SectionContext);
-                return status == STATUS_MAPPED_FILE_SIZE_ZERO ? STATUS_END_OF_FILE : status;
-        }
-        *SectionObject = section;
-        if (SectionFileSize)
-                SectionFileSize->QuadPart = (LONGLONG)section->size;
-
-        pthread_mutex_lock(&views_lock);
-        if (!scans)
-                scans = g_hash_table_new(NULL, NULL);
-        g_hash_table_add(scans, SectionContext);
-        pthread_mutex_unlock(&views_lock);
-        return STATUS_SUCCESS;
-}
-
-/*
- * The end of a scan: unlinks the context. Handle and object are the caller's to close and dereference.
- * STATUS_SUCCESS; STATUS_NOT_FOUND: closed already, or never used; STATUS_INVALID_PARAMETER: none. IRQL <= APC_LEVEL.
- */
-NTSTATUS FltCloseSectionForDataScan(PFLT_CONTEXT SectionContext)
-{
-        bool open;
-
-        fm_check_irql(__func__, APC_LEVEL);
-        if (!SectionContext)
-                return STATUS_INVALID_PARAMETER;
-        pthread_mutex_lock(&views_lock);
-        open = scans && g_hash_table_remove(scans, SectionContext);
-        pthread_mutex_unlock(&views_lock);
-        if (!open)
-                return STATUS_NOT_FOUND;
-        FltDeleteContext(SectionContext);
-        return STATUS_SUCCESS;
-}
-
-/*
- * The context of the section that the instance has of a file's stream, referenced.
- * STATUS_SUCCESS, STATUS_NOT_FOUND; STATUS_NOT_SUPPORTED: the file is not open. IRQL <= APC_LEVEL.
- */
-NTSTATUS FltGetSectionContext(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PFLT_CONTEXT *Context)
-{
-        struct fm_stream *stream = FileObject ? fm_file_object(FileObject)->stream : NULL;
-
-        fm_check_irql(__func__, APC_LEVEL);
-        *Context = NULL;
-        return stream ? fm_context_get(&stream->contexts, Instance, FLT_SECTION_CONTEXT, Context)
-                      : STATUS_NOT_SUPPORTED;
 }
 
 /* ---- sections for the filter itself ---- */
@@ -275,7 +154,7 @@ NTSTATUS ZwCreateSection(PHANDLE SectionHandle, ACCESS_MASK DesiredAccess, POBJE
         int fd;
 
         fm_check_irql(__func__, PASSIVE_LEVEL);
-        if (!protection_is_valid(SectionPageProtection))
+        if (!fm_section_protection_is_valid(SectionPageProtection))
                 return STATUS_INVALID_PAGE_PROTECTION;
         if ((AllocationAttributes & SEC_IMAGE) || (ObjectAttributes && ObjectAttributes->ObjectName)) {
                 fm_log_unsupported(__func__, "a section of an image, or with a name");
@@ -287,7 +166,7 @@ NTSTATUS ZwCreateSection(PHANDLE SectionHandle, ACCESS_MASK DesiredAccess, POBJE
                 status = fm_handle_ref(FileHandle, *IoFileObjectType, (void **)&file);
                 if (!NT_SUCCESS(status))
                         return status;
-                status = section_from_file(file, maximum, SectionPageProtection, &section);
+                status = fm_section_from_file(file, maximum, SectionPageProtection, &section);
                 fm_object_unref(file);
         } else {
                 if (maximum == 0)

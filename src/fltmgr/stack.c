@@ -52,6 +52,11 @@ void fm_volume_rebuild_stack_locked(PFLT_VOLUME volume)
                         continue;
                 fm_flt_object_ref(instance);
                 g_ptr_array_add(stack->instances, instance);
+                if (instance->filter->registration.GenerateFileNameCallback)
+                        stack->wanted |= FM_WANTS_NAMES;
+                /* It wants to be told of what is truncated, whether it has callbacks for that or not. */
+                if (atomic_load(&instance->data_scan) && instance->filter->registration.SectionNotificationCallback)
+                        stack->wanted |= fm_major_bit(IRP_MJ_SET_INFORMATION);
                 for (unsigned major = 0; major < 256; major++) {
                         const FLT_OPERATION_REGISTRATION *registration = instance->filter->callbacks[major];
                         unsigned index = fm_major_index((UCHAR)major);
@@ -70,7 +75,8 @@ void fm_volume_rebuild_stack_locked(PFLT_VOLUME volume)
         pthread_mutex_lock(&volume->stack_lock);
         struct fm_stack *old = volume->stack;
         volume->stack = stack;
-        atomic_store_explicit(&volume->wanted, stack->wanted, memory_order_release);
+        atomic_store_explicit(&volume->wanted, atomic_load(&volume->attach_is_due) ? UINT64_MAX : stack->wanted,
+                              memory_order_release);
         pthread_mutex_unlock(&volume->stack_lock);
         fm_stack_unref(old);
 }

@@ -12,6 +12,7 @@
 
 #include "fltmgr/check.h"
 #include "fltmgr/manager.h"
+#include "nt/ledger.h"
 
 /* More than that many blocked items is a runaway filter: the rest waits. */
 #define WORKERS_MAX 4096
@@ -126,7 +127,11 @@ struct _FLT_GENERIC_WORKITEM {
 /* A work item for FltQueueGenericWorkItem, or NULL without memory. IRQL <= DISPATCH_LEVEL. */
 PFLT_GENERIC_WORKITEM FltAllocateGenericWorkItem(VOID)
 {
-        return g_try_new0(struct _FLT_GENERIC_WORKITEM, 1);
+        PFLT_GENERIC_WORKITEM item = g_try_new0(struct _FLT_GENERIC_WORKITEM, 1);
+
+        if (item)
+                fm_ledger_add(FM_LEDGER_WORK_ITEM, item, __builtin_return_address(0));
+        return item;
 }
 
 /* Frees an item that is not queued; its own routine may do that. IRQL <= DISPATCH_LEVEL. */
@@ -136,6 +141,7 @@ VOID FltFreeGenericWorkItem(PFLT_GENERIC_WORKITEM FltWorkItem)
                 fm_violation("work-item-queued", "FltFreeGenericWorkItem for an item that waits to be run");
                 return;
         }
+        fm_ledger_remove(FM_LEDGER_WORK_ITEM, FltWorkItem);
         g_free(FltWorkItem);
 }
 
@@ -157,6 +163,7 @@ static void run_generic(void *opaque)
 
         atomic_store(&item->queued, false); /* it may be freed or queued again from here on */
         fm_callback_enter(&scope, filter_of(object), "a generic work item", NULL, NULL);
+        fm_thread_self()->code = (const void *)routine;
         routine(item, object, context);
         fm_callback_leave(&scope);
         fm_flt_object_leave(object);
@@ -203,7 +210,11 @@ struct _FLT_DEFERRED_IO_WORKITEM {
 /* A work item for FltQueueDeferredIoWorkItem, or NULL without memory. IRQL <= DISPATCH_LEVEL. */
 PFLT_DEFERRED_IO_WORKITEM FltAllocateDeferredIoWorkItem(VOID)
 {
-        return g_try_new0(struct _FLT_DEFERRED_IO_WORKITEM, 1);
+        PFLT_DEFERRED_IO_WORKITEM item = g_try_new0(struct _FLT_DEFERRED_IO_WORKITEM, 1);
+
+        if (item)
+                fm_ledger_add(FM_LEDGER_WORK_ITEM, item, __builtin_return_address(0));
+        return item;
 }
 
 /* Frees an item that is not queued; its own routine may do that. IRQL <= DISPATCH_LEVEL. */
@@ -213,6 +224,7 @@ VOID FltFreeDeferredIoWorkItem(PFLT_DEFERRED_IO_WORKITEM FltWorkItem)
                 fm_violation("work-item-queued", "FltFreeDeferredIoWorkItem for an item that waits to be run");
                 return;
         }
+        fm_ledger_remove(FM_LEDGER_WORK_ITEM, FltWorkItem);
         g_free(FltWorkItem);
 }
 
@@ -227,7 +239,7 @@ static void run_deferred(void *opaque)
 
         atomic_store(&item->queued, false);
         fm_callback_enter(&scope, instance->filter, "a deferred I/O work item", NULL, NULL);
-        fm_callback_is_for(data->Iopb->MajorFunction, (const void *)routine);
+        fm_callback_is_for(data->Iopb, (const void *)routine);
         routine(item, data, context);
         fm_callback_leave(&scope);
         fm_flt_object_leave(instance);
@@ -294,7 +306,7 @@ static void run_safe_post(void *opaque)
 
         g_free(opaque);
         fm_callback_enter(&scope, post.objects->Filter, "a safe post-operation", NULL, NULL);
-        fm_callback_is_for(post.data->Iopb->MajorFunction, (const void *)post.callback);
+        fm_callback_is_for(post.data->Iopb, (const void *)post.callback);
         status = post.callback(post.data, post.objects, post.context, post.flags);
         fm_callback_leave(&scope);
         if (status == FLT_POSTOP_FINISHED_PROCESSING)
@@ -317,7 +329,11 @@ BOOLEAN FltDoCompletionProcessingWhenSafe(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
         struct safe_post *post;
 
         *RetPostOperationStatus = FLT_POSTOP_FINISHED_PROCESSING;
-        if (Flags & FLTFL_POST_OPERATION_DRAINING) {
+        if (!fm_data_is_post(Data)) {
+                fm_violation("completion-processing", "FltDoCompletionProcessingWhenSafe outside a post-operation");
+                return FALSE;
+        }
+        if ((Flags & FLTFL_POST_OPERATION_DRAINING) || (Data->Flags & FLTFL_CALLBACK_DATA_DRAINING_IO)) {
                 fm_violation("draining-post-operation", "FltDoCompletionProcessingWhenSafe while draining");
                 return FALSE;
         }
@@ -325,7 +341,8 @@ BOOLEAN FltDoCompletionProcessingWhenSafe(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
                 *RetPostOperationStatus = SafePostCallback(Data, FltObjects, CompletionContext, Flags);
                 return TRUE;
         }
-        if (!can_be_posted(Data))
+        /* The instance can't go away while one of its post-operations is pended; it must not be about to. */
+        if (!can_be_posted(Data) || fm_rundown_is_closed(&FltObjects->Instance->object.rundown))
                 return FALSE;
         post = g_new(struct safe_post, 1);
         *post = (struct safe_post){Data, FltObjects, CompletionContext, Flags, SafePostCallback};

@@ -248,6 +248,57 @@ NTSTATUS ZwFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock)
         return call_end(&call, status, 0, IoStatusBlock);
 }
 
+static NTSTATUS lock_range(const char *function, UCHAR minor, struct call *call, PIO_STATUS_BLOCK iosb,
+                           PLARGE_INTEGER offset, PLARGE_INTEGER length, ULONG key, UCHAR flags)
+{
+        struct fm_operation *operation;
+        NTSTATUS status;
+
+        operation = fm_io_new(function, call->below, IRP_MJ_LOCK_CONTROL, call->file, &status);
+        if (operation) {
+                operation->iopb.MinorFunction = minor;
+                operation->iopb.OperationFlags = flags;
+                operation->iopb.Parameters.LockControl.Length = length;
+                operation->iopb.Parameters.LockControl.Key = key;
+                operation->iopb.Parameters.LockControl.ByteOffset = *offset;
+                operation->iopb.Parameters.LockControl.ProcessId = PsGetCurrentProcess();
+                operation->iopb.Parameters.LockControl.FailImmediately = (flags & SL_FAIL_IMMEDIATELY) != 0;
+                operation->iopb.Parameters.LockControl.ExclusiveLock = (flags & SL_EXCLUSIVE_LOCK) != 0;
+                status = fm_io_run(operation, NULL);
+        }
+        return call_end(call, status, 0, iosb);
+}
+
+/*
+ * Locks a range of bytes, against all who ask for a lock of the backing file. FailImmediately FALSE: waits.
+ * The file system's status: STATUS_LOCK_NOT_GRANTED; STATUS_INVALID_HANDLE; STATUS_NOT_SUPPORTED: an APC routine.
+ * IRQL PASSIVE_LEVEL.
+ */
+NTSTATUS ZwLockFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                    PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset, PLARGE_INTEGER Length, ULONG Key,
+                    BOOLEAN FailImmediately, BOOLEAN ExclusiveLock)
+{
+        UCHAR flags = (UCHAR)((FailImmediately ? SL_FAIL_IMMEDIATELY : 0) | (ExclusiveLock ? SL_EXCLUSIVE_LOCK : 0));
+        struct call call;
+        NTSTATUS status = call_begin(__func__, FileHandle, Event, ApcRoutine, &call);
+
+        return NT_SUCCESS(status)
+                       ? lock_range(__func__, IRP_MN_LOCK, &call, IoStatusBlock, ByteOffset, Length, Key, flags)
+                       : status;
+}
+
+/* Unlocks a range, or a part of one. The file system's status; STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL. */
+NTSTATUS ZwUnlockFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset,
+                      PLARGE_INTEGER Length, ULONG Key)
+{
+        struct call call;
+        NTSTATUS status = call_begin(__func__, FileHandle, NULL, NULL, &call);
+
+        return NT_SUCCESS(status)
+                       ? lock_range(__func__, IRP_MN_UNLOCK_SINGLE, &call, IoStatusBlock, ByteOffset, Length, Key, 0)
+                       : status;
+}
+
 /* ---- queries and settings ---- */
 
 /* Asks about a file. The file system's status; STATUS_INVALID_HANDLE. IRQL PASSIVE_LEVEL. */

@@ -163,7 +163,7 @@ static void test_context_refusals(void)
         engine_assert_status(FltAllocateContext(engine_filters[0], FLT_TRANSACTION_CONTEXT, 16, PagedPool, &context),
                              STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND);
         engine_assert_status(FltAllocateContext(engine_filters[0], FLT_STREAMHANDLE_CONTEXT, 65536, PagedPool, &context),
-                             STATUS_INVALID_PARAMETER);
+                             STATUS_INVALID_BUFFER_SIZE);
         engine_assert_status(FltAllocateContext(engine_filters[0], FLT_VOLUME_CONTEXT, 32, PagedPool, &context),
                              STATUS_INVALID_PARAMETER);
         /* One of another type. */

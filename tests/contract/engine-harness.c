@@ -8,6 +8,7 @@ PFLT_INSTANCE engine_instances[ENGINE_FILTERS];
 char engine_trace[256];
 static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER; /* not GLib's, which race detectors can't see */
 PFLT_VOLUME engine_volume;
+char engine_setups[64];
 unsigned engine_cleanups;
 NTSTATUS engine_bottom_status;
 void (*engine_bottom_hook)(struct fm_operation *operation);
@@ -95,6 +96,7 @@ static NTSTATUS FLTAPI query_teardown(PCFLT_RELATED_OBJECTS objects, FLT_INSTANC
                                         DEVICE_TYPE device, FLT_FILESYSTEM_TYPE type)                                  \
         {                                                                                                              \
                 engine_instances[i] = objects->Instance;                                                               \
+                g_strlcat(engine_setups, #i, sizeof(engine_setups));                                                   \
                 return STATUS_SUCCESS;                                                                                 \
         }                                                                                                              \
         static NTSTATUS entry##i(PDRIVER_OBJECT driver, PUNICODE_STRING path)                                          \
@@ -164,7 +166,12 @@ static int fsd_open_data(PFILE_OBJECT file, bool writable)
         return -EOPNOTSUPP;
 }
 
-const struct fm_fsd_ops engine_fsd = { fsd_dispatch, fsd_path, fsd_close, fsd_open_data };
+const struct fm_fsd_ops engine_fsd = {
+        .dispatch = fsd_dispatch,
+        .path = fsd_path,
+        .close_file = fsd_close,
+        .open_data = fsd_open_data,
+};
 
 static void load(int i, PDRIVER_INITIALIZE entry, const char *altitude)
 {
@@ -219,7 +226,7 @@ void engine_set_up(void)
 {
         memset(engine_scripts, 0, sizeof(engine_scripts));
         memset(engine_instances, 0, sizeof(engine_instances));
-        engine_trace[0] = 0;
+        engine_trace[0] = engine_setups[0] = 0;
         engine_cleanups = 0;
         engine_bottom_status = STATUS_SUCCESS;
         engine_bottom_hook = NULL;
@@ -291,6 +298,24 @@ NTSTATUS engine_read_once(void)
         return engine_run_once(IRP_MJ_READ);
 }
 
+NTSTATUS engine_run_with(UCHAR major, ULONG irp_flags, FLT_CALLBACK_DATA_FLAGS data_flags)
+{
+        PFILE_OBJECT file = engine_open_file();
+        struct fm_operation *operation = fm_operation_new(engine_volume, major, file, &engine_nobody);
+        g_autofree char *trace = NULL;
+        NTSTATUS status;
+
+        if (data_flags)
+                operation->data.Flags = data_flags;
+        operation->iopb.IrpFlags |= irp_flags;
+        status = fm_operation_run(operation);
+        fm_operation_free(operation);
+        trace = g_strdup(engine_trace);
+        fm_object_unref(file);
+        g_strlcpy(engine_trace, trace, sizeof(engine_trace));
+        return status;
+}
+
 NTSTATUS engine_create_once(void)
 {
         PFILE_OBJECT file = fm_file_object_new(engine_volume);
@@ -303,7 +328,6 @@ NTSTATUS engine_create_once(void)
         g_strlcpy(engine_trace, copy, sizeof(engine_trace));
         return status;
 }
-
 
 static gpointer run_operation(gpointer opaque)
 {

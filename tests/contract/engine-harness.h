@@ -41,6 +41,7 @@ extern PFLT_FILTER engine_filters[ENGINE_FILTERS];
 extern PFLT_INSTANCE engine_instances[ENGINE_FILTERS];
 extern PFLT_VOLUME engine_volume;
 extern char engine_trace[256];
+extern char engine_setups[64]; /* the filters whose instances were set up so far: "0", "1", "2" */
 extern unsigned engine_cleanups; /* context cleanup callbacks so far */
 extern NTSTATUS engine_bottom_status;
 extern void (*engine_bottom_hook)(struct fm_operation *operation);
@@ -71,3 +72,19 @@ GThread *engine_run_on_thread(struct fm_operation *operation);
 NTSTATUS engine_join(GThread *thread);
 
 #define engine_assert_status(expression, expected) g_assert_cmphex((guint32)(expression), ==, (guint32)(expected))
+
+/* One operation on a file of its own, of that kind: data_flags 0 is an IRP. The trace is that operation's. */
+NTSTATUS engine_run_with(UCHAR major, ULONG irp_flags, FLT_CALLBACK_DATA_FLAGS data_flags);
+
+#define engine_expect_trace(expected)                                                                                  \
+        do {                                                                                                           \
+                g_assert_cmpstr(engine_trace, ==, expected);                                                           \
+                engine_trace[0] = 0;                                                                                   \
+        } while (0)
+
+#define engine_expect_violations(expression, count)                                                                    \
+        do {                                                                                                           \
+                uint64_t before_ = fm_violation_count();                                                               \
+                expression;                                                                                            \
+                g_assert_cmpuint(fm_violation_count() - before_, ==, count);                                           \
+        } while (0)

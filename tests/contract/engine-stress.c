@@ -44,7 +44,12 @@ static int open_data(PFILE_OBJECT file, bool writable)
         return -EOPNOTSUPP;
 }
 
-static const struct fm_fsd_ops fsd = { dispatch, path_of, close_file, open_data };
+static const struct fm_fsd_ops fsd = {
+        .dispatch = dispatch,
+        .path = path_of,
+        .close_file = close_file,
+        .open_data = open_data,
+};
 
 static NTSTATUS run(struct fm_operation *operation)
 {

@@ -202,7 +202,12 @@ static void content_free(gpointer content)
 
 struct fake *fake_new(void)
 {
-        static const struct fm_fsd_ops fsd = {fake_dispatch, fake_path, fake_close_file, fake_open_data};
+        static const struct fm_fsd_ops fsd = {
+                .dispatch = fake_dispatch,
+                .path = fake_path,
+                .close_file = fake_close_file,
+                .open_data = fake_open_data,
+        };
         static const struct fm_volume_options options = {.mount_point = "/mnt/fake", .sector_size = 512};
         struct fake *fake = g_new0(struct fake, 1);
 

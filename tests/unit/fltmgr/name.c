@@ -238,6 +238,30 @@ static void test_unsafe(void)
         }
 }
 
+/* These look unsafe, and are not. */
+static void test_safe(void)
+{
+        static const struct {
+                UCHAR major;
+                bool post;
+        } rows[] = {
+                {IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, false},
+                {IRP_MJ_CLEANUP, false},
+                {IRP_MJ_READ, true},
+                {IRP_MJ_SET_INFORMATION, false},
+                {IRP_MJ_CREATE, true},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                PFILE_OBJECT file = fake_file(fake, "/dir/old", true);
+                struct fm_operation *operation = operation_new(rows[i].major, file, rows[i].post);
+
+                assert_name(operation, NORMALIZED_DEFAULT, "\\dir\\old");
+                fm_operation_free(operation);
+                fm_object_unref(file);
+        }
+}
+
 static void test_unsafe_thread(void)
 {
         PFILE_OBJECT file = fake_file(fake, "/dir/old", true);
@@ -246,6 +270,9 @@ static void test_unsafe_thread(void)
         fm_thread_self()->top_level_irp = operation;
         assert_refused(operation, NORMALIZED_DEFAULT, STATUS_FLT_INVALID_NAME_REQUEST);
         fm_thread_self()->top_level_irp = NULL;
+        KeEnterGuardedRegion();
+        assert_refused(operation, OPENED_DEFAULT, STATUS_FLT_INVALID_NAME_REQUEST);
+        KeLeaveGuardedRegion();
         assert_name(operation, NORMALIZED_DEFAULT, "\\dir\\old");
         fm_operation_free(operation);
         fm_object_unref(file);
@@ -461,6 +488,7 @@ int main(int argc, char **argv)
         g_test_add_func("/name/opened", test_opened);
         g_test_add_func("/name/short", test_short);
         g_test_add_func("/name/unsafe", test_unsafe);
+        g_test_add_func("/name/safe", test_safe);
         g_test_add_func("/name/unsafe-thread", test_unsafe_thread);
         g_test_add_func("/name/bad-options", test_bad_options);
         g_test_add_func("/name/reparse", test_reparse);

@@ -157,6 +157,10 @@ static void test_when_safe(void)
         int calls = 0;
         KIRQL irql;
 
+        /* Only a post-operation can be completed. */
+        g_assert_false(FltDoCompletionProcessingWhenSafe(&operation->data, NULL, &calls, 0, safe_post, &status));
+        g_assert_cmpuint(fm_violation_count(), ==, ++before);
+        operation->data.Flags |= FLTFL_CALLBACK_DATA_POST_OPERATION;
         g_assert_true(FltDoCompletionProcessingWhenSafe(&operation->data, NULL, &calls, 0, safe_post, &status));
         g_assert_cmpint(calls, ==, 1);
         g_assert_cmpint(status, ==, FLT_POSTOP_MORE_PROCESSING_REQUIRED);

@@ -86,15 +86,6 @@ FM_NOT_SUPPORTED(IoCreateFileSpecifyDeviceObjectHint,
 FM_NOT_SUPPORTED(IoSetIoPriorityHint, (PIRP Irp, IO_PRIORITY_HINT PriorityHint), "there are no I/O priorities")
 FM_NOT_SUPPORTED(IoRaiseInformationalHardError, (NTSTATUS ErrorStatus, PUNICODE_STRING String, PKTHREAD Thread),
                  "there is no desktop to show it on")
-FM_NOT_SUPPORTED(ZwLockFile,
-                 (HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
-                  PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset, PLARGE_INTEGER Length, ULONG Key,
-                  BOOLEAN FailImmediately, BOOLEAN ExclusiveLock),
-                 "filters can't take byte range locks")
-FM_NOT_SUPPORTED(ZwUnlockFile,
-                 (HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset, PLARGE_INTEGER Length,
-                  ULONG Key),
-                 "filters can't take byte range locks")
 
 /* ---- transactions: no object is of one of these types ---- */
 

@@ -3,6 +3,7 @@
 #include <fltKernel.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "nt/format.h"
 #include "nt/ke.h"
@@ -17,6 +18,23 @@ static BOOLEAN debugger_not_present = TRUE;
 PBOOLEAN KdDebuggerEnabled = &debugger_enabled;
 PBOOLEAN KdDebuggerNotPresent = &debugger_not_present;
 
+/* Filters put their name before what they say, "name: " or "[name] "; the line has it already. */
+static const char *without_name(const char *text, size_t *length, const char *name)
+{
+        size_t bracket = *text == '[', size = strlen(name) + 2 * bracket;
+        char after = bracket ? ']' : ':';
+
+        if (*length <= size || g_ascii_strncasecmp(text + bracket, name, strlen(name)) != 0 ||
+            text[bracket ? size - 1 : size] != after)
+                return text;
+        size += !bracket;
+        size += strspn(text + size, " :");
+        if (size >= *length)
+                return text;
+        *length -= size;
+        return text + size;
+}
+
 /* Each line of the text is a line of the log. */
 static void print_lines(enum fm_log_level level, const char *prefix, char *text)
 {
@@ -26,8 +44,12 @@ static void print_lines(enum fm_log_level level, const char *prefix, char *text)
                 size_t length = strcspn(text, "\r\n");
                 size_t skip = strspn(text + length, "\r\n");
 
-                if (length)
-                        fm_log(level, filter ? filter : "debug", "%s%.*s", prefix, (int)length, text);
+                if (length) {
+                        size_t rest = length;
+                        const char *line = filter && !*prefix ? without_name(text, &rest, filter) : text;
+
+                        fm_log(level, filter ? filter : "debug", "%s%.*s", prefix, (int)rest, line);
+                }
                 text += length + skip;
         }
 }

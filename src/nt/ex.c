@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
 #include "nt/work.h"
@@ -32,6 +33,7 @@ static void init_lookaside(GENERAL_LOOKASIDE *list, PALLOCATE_FUNCTION allocate,
         list->Size = (ULONG)size;
         list->Allocate = allocate ? allocate : default_allocate;
         list->Free = release ? release : ExFreePool;
+        fm_ledger_add(FM_LEDGER_LOOKASIDE, list, fm_thread_self()->code);
 }
 
 static PVOID allocate_from(GENERAL_LOOKASIDE *list)
@@ -60,6 +62,7 @@ static void delete_lookaside(GENERAL_LOOKASIDE *list)
 {
         list->Allocate = NULL;
         list->Free = NULL;
+        fm_ledger_remove(FM_LEDGER_LOOKASIDE, list);
 }
 
 VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
@@ -131,6 +134,7 @@ NTSTATUS ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUN
         Lookaside->L.Size = (ULONG)Size;
         Lookaside->L.AllocateEx = Allocate ? Allocate : default_allocate_ex;
         Lookaside->L.FreeEx = Free ? Free : default_free_ex;
+        fm_ledger_add(FM_LEDGER_LOOKASIDE, Lookaside, __builtin_return_address(0));
         return STATUS_SUCCESS;
 }
 
@@ -138,6 +142,7 @@ VOID ExDeleteLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
         Lookaside->L.AllocateEx = NULL;
         Lookaside->L.FreeEx = NULL;
+        fm_ledger_remove(FM_LEDGER_LOOKASIDE, Lookaside);
 }
 
 VOID ExFlushLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
@@ -233,6 +238,7 @@ struct work {
         void (*routine)(void *context);
         void *context;
         const char *filter; /* interned */
+        const void *code;   /* the filter's function */
 };
 
 static GThreadPool *workers;
@@ -244,14 +250,18 @@ static void run_work(void *data, void *unused)
 
         g_free(data);
         self->filter = work.filter;
+        self->callback = "a work item";
+        self->code = work.code;
         work.routine(work.context);
-        if (self->irql != PASSIVE_LEVEL || self->spin_locks_held || self->critical_regions)
-                fm_violation("work-item-state",
-                             "a work item returned at IRQL %u, with %u spin locks, in %u critical regions",
-                             self->irql, self->spin_locks_held, self->critical_regions);
+        if (self->irql != PASSIVE_LEVEL || fm_thread_holds_locks(self) || self->critical_regions)
+                fm_violation_of(&(struct fm_culprit){self->filter, self->callback, NULL, self->code}, "work-item-state",
+                                "returned at IRQL %u%s, in %u critical regions", self->irql,
+                                fm_thread_holds_locks(self) ? ", with a lock" : "", self->critical_regions);
         self->irql = PASSIVE_LEVEL;
-        self->spin_locks_held = 0;
+        self->spin_locks_held = self->fast_mutexes_held = self->push_locks_held = self->resources_held = 0;
         self->critical_regions = 0;
+        self->callback = NULL;
+        self->code = NULL;
         self->filter = NULL;
 }
 
@@ -260,7 +270,7 @@ static void start_workers(void)
         workers = g_thread_pool_new(run_work, NULL, WORKERS, FALSE, NULL);
 }
 
-void fm_work_queue(void (*routine)(void *context), void *context)
+void fm_work_queue(void (*routine)(void *context), void *context, const void *code)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct work *work = g_new(struct work, 1);
@@ -268,6 +278,7 @@ void fm_work_queue(void (*routine)(void *context), void *context)
         pthread_once(&once, start_workers);
         work->routine = routine;
         work->context = context;
+        work->code = code;
         work->filter = g_intern_string(fm_thread_self()->filter);
         g_thread_pool_push(workers, work, NULL);
 }
@@ -289,7 +300,7 @@ VOID ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
                             (void *)WorkItem); /* INVALID_WORK_QUEUE_ITEM */
         }
         WorkItem->List.Flink = &WorkItem->List;
-        fm_work_queue(run_ex_work, WorkItem);
+        fm_work_queue(run_ex_work, WorkItem, (const void *)WorkItem->WorkerRoutine);
 }
 
 BOOLEAN ExIsProcessorFeaturePresent(ULONG ProcessorFeature)

@@ -25,11 +25,19 @@ VOID ExInitializeFastMutex(PFAST_MUTEX FastMutex)
         KeInitializeEvent(&FastMutex->Event, SynchronizationEvent, FALSE);
 }
 
+static void own_fast_mutex(PFAST_MUTEX mutex)
+{
+        struct fm_thread *self = fm_thread_self();
+
+        __atomic_store_n(&mutex->Owner, self, __ATOMIC_RELAXED);
+        self->fast_mutexes_held++;
+}
+
 static bool try_fast_mutex(PFAST_MUTEX mutex)
 {
         if (InterlockedCompareExchange(&mutex->Count, 0, 1) != 1)
                 return false;
-        __atomic_store_n(&mutex->Owner, fm_thread_self(), __ATOMIC_RELAXED);
+        own_fast_mutex(mutex);
         return true;
 }
 
@@ -43,7 +51,7 @@ static void acquire_fast_mutex(PFAST_MUTEX mutex)
         __atomic_fetch_add(&mutex->Contention, 1, __ATOMIC_RELAXED);
         while (InterlockedExchange(&mutex->Count, -1) != 1)
                 syscall(SYS_futex, &mutex->Count, FUTEX_WAIT_PRIVATE, -1, NULL, NULL, 0);
-        __atomic_store_n(&mutex->Owner, fm_thread_self(), __ATOMIC_RELAXED);
+        own_fast_mutex(mutex);
 }
 
 static void release_fast_mutex(PFAST_MUTEX mutex)
@@ -54,6 +62,8 @@ static void release_fast_mutex(PFAST_MUTEX mutex)
                 return;
         }
         __atomic_store_n(&mutex->Owner, NULL, __ATOMIC_RELAXED);
+        if (fm_thread_self()->fast_mutexes_held)
+                fm_thread_self()->fast_mutexes_held--;
         if (InterlockedExchange(&mutex->Count, 1) < 0)
                 syscall(SYS_futex, &mutex->Count, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
@@ -179,6 +189,7 @@ VOID ExAcquirePushLockExclusiveEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
                 pthread_cond_wait(&bucket->changed, &bucket->lock);
         *PushLock = (*PushLock - PUSH_WAITER) | PUSH_WRITER;
         pthread_mutex_unlock(&bucket->lock);
+        fm_thread_self()->push_locks_held++;
 }
 
 VOID ExAcquirePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
@@ -192,6 +203,16 @@ VOID ExAcquirePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
                 pthread_cond_wait(&bucket->changed, &bucket->lock);
         *PushLock += 1;
         pthread_mutex_unlock(&bucket->lock);
+        fm_thread_self()->push_locks_held++;
+}
+
+static void count_push_lock_release(void)
+{
+        struct fm_thread *self = fm_thread_self();
+
+        /* It may have been acquired by another thread, which push locks allow. */
+        if (self->push_locks_held)
+                self->push_locks_held--;
 }
 
 VOID ExReleasePushLockExclusiveEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
@@ -206,6 +227,7 @@ VOID ExReleasePushLockExclusiveEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
                              (void *)PushLock);
         pthread_cond_broadcast(&bucket->changed);
         pthread_mutex_unlock(&bucket->lock);
+        count_push_lock_release();
 }
 
 VOID ExReleasePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
@@ -221,6 +243,7 @@ VOID ExReleasePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
         if (!(*PushLock & PUSH_READERS))
                 pthread_cond_broadcast(&bucket->changed);
         pthread_mutex_unlock(&bucket->lock);
+        count_push_lock_release();
 }
 
 /* Rundown protection: the simulator's own, in the first half of the word. */

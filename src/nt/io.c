@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
 #include "nt/object.h"
 #include "nt/pool.h"
 #include "nt/registry.h"
@@ -201,6 +202,7 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, 
                 object->NextDevice = DriverObject->DeviceObject;
                 DriverObject->DeviceObject = object;
         }
+        fm_ledger_add(FM_LEDGER_DEVICE, object, __builtin_return_address(0));
         *DeviceObject = object;
         return STATUS_SUCCESS;
 }
@@ -210,6 +212,7 @@ VOID IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
         struct device *device = (struct device *)DeviceObject;
         PDRIVER_OBJECT driver = DeviceObject->DriverObject;
 
+        fm_ledger_remove(FM_LEDGER_DEVICE, DeviceObject);
         if (device->name) {
                 pthread_mutex_lock(&names_lock);
                 g_hash_table_remove(device_names, device->name);
@@ -490,7 +493,7 @@ VOID IoQueueWorkItem(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE WorkerRoutine
         IoWorkItem->routine_ex = NULL;
         IoWorkItem->context = Context;
         fm_object_ref(IoWorkItem->object);
-        fm_work_queue(run_work_item, IoWorkItem);
+        fm_work_queue(run_work_item, IoWorkItem, (const void *)WorkerRoutine);
 }
 
 VOID IoQueueWorkItemEx(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE_EX WorkerRoutine,
@@ -501,7 +504,7 @@ VOID IoQueueWorkItemEx(PIO_WORKITEM IoWorkItem, PIO_WORKITEM_ROUTINE_EX WorkerRo
         IoWorkItem->routine_ex = WorkerRoutine;
         IoWorkItem->context = Context;
         fm_object_ref(IoWorkItem->object);
-        fm_work_queue(run_work_item, IoWorkItem);
+        fm_work_queue(run_work_item, IoWorkItem, (const void *)WorkerRoutine);
 }
 
 NTSTATUS IoRegisterShutdownNotification(PDEVICE_OBJECT DeviceObject)

@@ -285,9 +285,10 @@ NTSTATUS fm_wait(ULONG count, PVOID objects[], WAIT_TYPE type, bool cancellable,
                 blocks[i].header = objects[i];
         }
         if (!poll) {
-                fm_check_irql("a wait", APC_LEVEL);
                 if (waiter.thread->spin_locks_held)
                         fm_violation("wait-with-spin-lock", "a wait while a spin lock is held");
+                else
+                        fm_check_irql("a wait", APC_LEVEL);
         }
 
         pthread_mutex_lock(&dispatcher_lock);

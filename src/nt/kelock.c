@@ -257,14 +257,20 @@ VOID KeLeaveCriticalRegion(VOID)
                 self->critical_regions--;
 }
 
+/* Depth, on this thread; each is a critical region as well. */
+static __thread unsigned guarded_regions;
+
 /* A guarded region disables special kernel APCs too; no APC of any kind exists here. */
 VOID KeEnterGuardedRegion(VOID)
 {
         KeEnterCriticalRegion();
+        guarded_regions++;
 }
 
 VOID KeLeaveGuardedRegion(VOID)
 {
+        if (guarded_regions)
+                guarded_regions--;
         KeLeaveCriticalRegion();
 }
 
@@ -273,8 +279,8 @@ BOOLEAN KeAreApcsDisabled(VOID)
         return fm_thread_self()->critical_regions > 0 || KeGetCurrentIrql() >= APC_LEVEL;
 }
 
-/* Only what disables special kernel APCs too counts: the IRQL. */
+/* Only what disables special kernel APCs too counts: guarded regions, and the IRQL. */
 BOOLEAN KeAreAllApcsDisabled(VOID)
 {
-        return KeGetCurrentIrql() >= APC_LEVEL;
+        return guarded_regions > 0 || KeGetCurrentIrql() >= APC_LEVEL;
 }

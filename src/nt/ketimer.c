@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
@@ -74,6 +75,8 @@ static void expire_locked(PKTIMER timer)
         if (timer->Period) {
                 timer->DueTime.QuadPart += (ULONGLONG)timer->Period * 10000;
                 insert_timer_locked(timer);
+        } else {
+                fm_ledger_remove(FM_LEDGER_TIMER, timer);
         }
         if (timer->Dpc && !timer->Dpc->ProcessorHistory)
                 queue_dpc_locked(timer->Dpc);
@@ -90,12 +93,14 @@ static void run_dpc_locked(PRKDPC dpc)
 
         dpc_running = true;
         self->filter = dpc->DpcData;
+        self->callback = "a DPC routine";
+        self->code = (const void *)routine;
         pthread_mutex_unlock(&timer_lock);
         self->irql = DISPATCH_LEVEL;
         routine(dpc, context, first, second);
         if (self->irql != DISPATCH_LEVEL || self->spin_locks_held)
-                fm_violation("irql", "a DPC routine returned at IRQL %u with %u spin locks", self->irql,
-                             self->spin_locks_held);
+                fm_violation_of(&(struct fm_culprit){self->filter, self->callback, NULL, self->code}, "irql",
+                                "returned at IRQL %u with %u spin locks", self->irql, self->spin_locks_held);
         self->irql = PASSIVE_LEVEL;
         self->spin_locks_held = 0;
         self->filter = NULL;
@@ -163,6 +168,7 @@ static bool cancel_timer_locked(PKTIMER timer)
                 return false;
         RemoveEntryList(&timer->TimerListEntry);
         timer->TimerListEntry.Flink = NULL;
+        fm_ledger_remove(FM_LEDGER_TIMER, timer);
         return true;
 }
 
@@ -183,6 +189,7 @@ BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dp
         if (Dpc)
                 Dpc->DpcData = (PVOID)g_intern_string(fm_thread_self()->filter);
         insert_timer_locked(Timer);
+        fm_ledger_add(FM_LEDGER_TIMER, Timer, __builtin_return_address(0));
         pthread_cond_signal(&timer_changed);
         pthread_mutex_unlock(&timer_lock);
         return was_set;

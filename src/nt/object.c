@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
+#include "nt/thread.h"
 #include "nt/verifier.h"
 
 #define ALIVE        0x6a62f0f0u
@@ -141,6 +143,7 @@ NTSTATUS fm_handle_new(void *body, HANDLE *ret)
                 atomic_fetch_add(&header_of(body)->handles, 1);
                 *ret = (HANDLE)(uintptr_t)((handle_next + 1) * 4u);
                 handle_next = (handle_next + 1) % handle_capacity;
+                fm_ledger_add(FM_LEDGER_HANDLE, *ret, fm_thread_self()->code);
                 status = STATUS_SUCCESS;
         }
         pthread_mutex_unlock(&handle_lock);
@@ -190,6 +193,7 @@ NTSTATUS fm_handle_close(HANDLE handle)
         if (entry) {
                 body = *entry;
                 *entry = NULL;
+                fm_ledger_remove(FM_LEDGER_HANDLE, handle);
         }
         pthread_mutex_unlock(&handle_lock);
         if (!body) {
@@ -211,6 +215,7 @@ NTSTATUS fm_handle_close(HANDLE handle)
 LONG_PTR ObfReferenceObject(PVOID Object)
 {
         fm_object_ref(Object);
+        fm_ledger_add(FM_LEDGER_OBJECT, Object, __builtin_return_address(0));
         return fm_object_refs(Object);
 }
 
@@ -219,6 +224,7 @@ LONG_PTR ObfDereferenceObject(PVOID Object)
 {
         LONG_PTR left = (LONG_PTR)fm_object_refs(Object) - 1;
 
+        fm_ledger_remove(FM_LEDGER_OBJECT, Object);
         fm_object_unref(Object);
         return left;
 }
@@ -235,7 +241,7 @@ LONG_PTR ObDereferenceObjectWithTag(PVOID Object, ULONG Tag)
 
 VOID ObDereferenceObjectDeferDelete(PVOID Object)
 {
-        fm_object_unref(Object);
+        ObfDereferenceObject(Object);
 }
 
 /*
@@ -260,6 +266,8 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
         } else {
                 status = fm_handle_ref(Handle, ObjectType, Object);
         }
+        if (NT_SUCCESS(status))
+                fm_ledger_add(FM_LEDGER_OBJECT, *Object, __builtin_return_address(0));
         if (NT_SUCCESS(status) && HandleInformation) {
                 HandleInformation->HandleAttributes = OBJ_KERNEL_HANDLE;
                 HandleInformation->GrantedAccess = DesiredAccess;
@@ -281,6 +289,7 @@ NTSTATUS ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POB
         if (ObjectType && fm_object_type_of(Object) != ObjectType)
                 return STATUS_OBJECT_TYPE_MISMATCH;
         fm_object_ref(Object);
+        fm_ledger_add(FM_LEDGER_OBJECT, Object, __builtin_return_address(0));
         return STATUS_SUCCESS;
 }
 

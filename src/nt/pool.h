@@ -18,9 +18,14 @@ struct fm_pool_usage {
 /* Zeroed pool memory that is charged to nobody; ExFreePool frees it. NULL when memory is exhausted. */
 void *fm_pool_alloc(size_t size, uint32_t tag);
 void fm_pool_free(void *memory); /* NULL is allowed */
+/* For tests: the next allocation with the tag fails, as if memory were exhausted. 0: none does. */
+void fm_pool_fail_next(uint32_t tag);
 
 /* What a filter has not freed yet. filter NULL: the simulator itself. tag 0: all tags. */
 struct fm_pool_usage fm_pool_outstanding(const char *filter, uint32_t tag);
 
-/* Logs a line for each tag of which the filter has something left; returns the number of blocks. */
-uint64_t fm_pool_report_leaks(const char *filter);
+/*
+ * Logs a line for each tag of which the filter has something left; returns the number of blocks. *code: where
+ * in the filter something with the last of these tags was allocated last, or NULL.
+ */
+uint64_t fm_pool_report_leaks(const char *filter, const void **code);

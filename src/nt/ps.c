@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
 #include "nt/object.h"
 #include "nt/pool.h"
 #include "nt/process.h"
@@ -139,8 +140,7 @@ BOOLEAN PsIsThreadTerminating(PETHREAD Thread)
         return fm_process_has_exited(Thread->process) || fm_thread_is_dying(Thread->tid);
 }
 
-/* STATUS_INVALID_PARAMETER: no such process. The result is referenced. IRQL PASSIVE_LEVEL. */
-NTSTATUS PsLookupProcessByProcessId(HANDLE ProcessId, PEPROCESS *Process)
+static NTSTATUS look_up_process(HANDLE ProcessId, PEPROCESS *Process)
 {
         LONG_PTR id = (LONG_PTR)ProcessId;
         PEPROCESS process;
@@ -161,6 +161,16 @@ NTSTATUS PsLookupProcessByProcessId(HANDLE ProcessId, PEPROCESS *Process)
         return STATUS_SUCCESS;
 }
 
+/* STATUS_INVALID_PARAMETER: no such process. The result is referenced. IRQL PASSIVE_LEVEL. */
+NTSTATUS PsLookupProcessByProcessId(HANDLE ProcessId, PEPROCESS *Process)
+{
+        NTSTATUS status = look_up_process(ProcessId, Process);
+
+        if (NT_SUCCESS(status))
+                fm_ledger_add(FM_LEDGER_OBJECT, *Process, __builtin_return_address(0));
+        return status;
+}
+
 NTSTATUS PsLookupThreadByThreadId(HANDLE ThreadId, PETHREAD *Thread)
 {
         LONG_PTR id = (LONG_PTR)ThreadId;
@@ -174,6 +184,7 @@ NTSTATUS PsLookupThreadByThreadId(HANDLE ThreadId, PETHREAD *Thread)
                 fm_object_unref(thread);
                 return STATUS_INVALID_PARAMETER;
         }
+        fm_ledger_add(FM_LEDGER_OBJECT, thread, __builtin_return_address(0));
         *Thread = thread;
         return STATUS_SUCCESS;
 }
@@ -304,12 +315,13 @@ static void finish_thread(NTSTATUS status)
         struct fm_thread *self = fm_thread_self();
         PETHREAD thread = own_thread();
 
-        if (self->irql != PASSIVE_LEVEL || self->spin_locks_held || self->critical_regions)
-                fm_violation("thread-state",
-                             "a system thread ended at IRQL %u, with %u spin locks, in %u critical regions",
-                             self->irql, self->spin_locks_held, self->critical_regions);
+        if (self->irql != PASSIVE_LEVEL || fm_thread_holds_locks(self) || self->critical_regions)
+                fm_violation_of(&(struct fm_culprit){self->filter, self->callback, NULL, self->code}, "thread-state",
+                                "ended at IRQL %u%s, in %u critical regions", self->irql,
+                                fm_thread_holds_locks(self) ? ", with a lock" : "", self->critical_regions);
         self->seh = NULL;
         thread->exit_status = status;
+        fm_ledger_remove(FM_LEDGER_THREAD, thread);
         fm_dispatcher_signal(&thread->Header);
 }
 
@@ -322,6 +334,8 @@ static void *thread_main(void *argument)
         pthread_once(&own_thread_once, make_own_thread_key);
         pthread_setspecific(own_thread_key, fm_object_ref(start->thread));
         fm_thread_self()->filter = start->filter;
+        fm_thread_self()->callback = "a system thread";
+        fm_thread_self()->code = (const void *)routine;
         pthread_mutex_lock(&start->lock);
         start->thread->tid = (pid_t)syscall(SYS_gettid);
         start->running = true;
@@ -354,6 +368,7 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
                 fm_object_unref(start.thread);
                 return status;
         }
+        fm_ledger_add(FM_LEDGER_THREAD, start.thread, (const void *)StartRoutine);
         pthread_mutex_init(&start.lock, NULL);
         pthread_cond_init(&start.ready, NULL);
         pthread_attr_init(&attributes);
@@ -370,6 +385,7 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
                         ClientId->UniqueThread = PsGetThreadId(start.thread);
                 }
         } else {
+                fm_ledger_remove(FM_LEDGER_THREAD, start.thread);
                 fm_handle_close(*ThreadHandle);
                 status = STATUS_INSUFFICIENT_RESOURCES;
         }
@@ -410,7 +426,7 @@ NTSTATUS ZwOpenProcess(PHANDLE ProcessHandle, ACCESS_MASK DesiredAccess, POBJECT
 
         if (!ClientId)
                 return STATUS_INVALID_PARAMETER_MIX;
-        status = PsLookupProcessByProcessId(ClientId->UniqueProcess, &process);
+        status = look_up_process(ClientId->UniqueProcess, &process);
         if (!NT_SUCCESS(status))
                 return STATUS_INVALID_CID;
         status = fm_handle_new(process, ProcessHandle);
@@ -470,7 +486,7 @@ NTSTATUS ZwQueryInformationProcess(HANDLE ProcessHandle, PROCESSINFOCLASS Proces
                 status = STATUS_INVALID_INFO_CLASS;
                 break;
         }
-        fm_object_unref(process);
+        ObDereferenceObject(process);
         return status;
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "nt/ke.h"
+#include "nt/ledger.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
@@ -47,6 +48,7 @@ NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
         pthread_cond_init(&resource->changed, NULL);
         resource->owners = g_array_new(FALSE, FALSE, sizeof(struct owner));
         Resource->OwnerTable = (POWNER_ENTRY)resource;
+        fm_ledger_add(FM_LEDGER_RESOURCE, Resource, __builtin_return_address(0));
         return STATUS_SUCCESS;
 }
 
@@ -57,6 +59,7 @@ NTSTATUS ExDeleteResourceLite(PERESOURCE Resource)
         if (resource->owners->len > 0)
                 fm_violation("resource-in-use", "resource %p is deleted while a thread holds it",
                              (void *)Resource);
+        fm_ledger_remove(FM_LEDGER_RESOURCE, Resource);
         Resource->OwnerTable = NULL;
         pthread_mutex_destroy(&resource->lock);
         pthread_cond_destroy(&resource->changed);
@@ -87,6 +90,16 @@ static void add_owner_locked(struct resource *resource, const void *key)
         struct owner owner = {.key = key, .thread = (ERESOURCE_THREAD)KeGetCurrentThread(), .count = 1};
 
         g_array_append_val(resource->owners, owner);
+        fm_thread_self()->resources_held++;
+}
+
+/* self may be another thread than the one that acquired it: then that one's callback has been told already. */
+static void count_release(const struct owner *owner)
+{
+        struct fm_thread *self = fm_thread_self();
+
+        if (owner->key == self && self->resources_held)
+                self->resources_held--;
 }
 
 static void check_context(const char *function)
@@ -113,6 +126,7 @@ BOOLEAN ExAcquireResourceExclusiveLite(PERESOURCE Resource, BOOLEAN Wait)
         owner = find_owner_locked(resource, self);
         if (owner && resource->exclusive) {
                 owner->count++;
+                fm_thread_self()->resources_held++;
         } else if (owner && Wait) {
                 fm_bugcheck(0xc4,
                             "deadlock: resource %p is acquired exclusive by a thread that holds it shared",
@@ -164,10 +178,12 @@ static BOOLEAN acquire_shared(PERESOURCE Resource, BOOLEAN wait, enum patience p
         if (acquired) {
                 struct owner *owner = find_owner_locked(resource, self);
 
-                if (owner)
-                        owner->count++;
-                else
+                if (!owner) {
                         add_owner_locked(resource, self);
+                } else {
+                        owner->count++;
+                        fm_thread_self()->resources_held++;
+                }
         }
         pthread_mutex_unlock(&resource->lock);
         return acquired;
@@ -234,6 +250,7 @@ static void release(PERESOURCE Resource, const void *key, ERESOURCE_THREAD threa
                              (void *)Resource, RESOURCE_NOT_OWNED);
                 return;
         }
+        count_release(owner);
         if (--owner->count == 0) {
                 g_array_remove_index_fast(resource->owners,
                                           (guint)(owner - &g_array_index(resource->owners, struct owner, 0)));
@@ -262,6 +279,8 @@ VOID ExSetResourceOwnerPointer(PERESOURCE Resource, PVOID OwnerPointer)
         pthread_mutex_lock(&resource->lock);
         owner = find_owner_locked(resource, fm_thread_self());
         if (owner) {
+                for (unsigned i = 0; i < owner->count; i++)
+                        count_release(owner);
                 owner->key = OwnerPointer;
                 owner->thread = (ERESOURCE_THREAD)OwnerPointer;
         }

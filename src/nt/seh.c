@@ -176,6 +176,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
                 record.ExceptionInformation[0] = fault_is_write(context);
                 record.ExceptionInformation[1] = (ULONG_PTR)info->si_addr;
         }
+        if (signal == SIGSEGV && fm_verifier_is_grave(info->si_addr))
+                fm_violation("use-after-completion", "follows a pointer from callback data of an operation that is over, at %p",
+                             record.ExceptionAddress);
         if (!fm_thread_self()->seh) {
                 /* A sanitizer that was there before us has more to tell. */
                 if (previous[signal].sa_flags & SA_SIGINFO) {

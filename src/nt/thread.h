@@ -9,6 +9,7 @@
 #pragma once
 
 #include <fltKernel.h>
+#include <stdbool.h>
 
 struct fm_cancel;
 
@@ -21,10 +22,20 @@ struct fm_thread {
         const char *callback;     /* which: "a pre-operation", or NULL; a constant, for reports */
         const char *operation;    /* of what: "IRP_MJ_CREATE", or NULL; a constant, for reports */
         const void *code;         /* the filter's function, or NULL; for reports */
+        UCHAR minor;              /* MinorFunction of that operation; for reports */
+        PFILE_OBJECT file;        /* what that operation is about, or NULL; borrowed, for reports */
         void *top_level_irp;      /* IoGetTopLevelIrp() */
         unsigned spin_locks_held;
+        unsigned fast_mutexes_held;
+        unsigned push_locks_held;
+        unsigned resources_held;   /* ERESOURCE, each acquisition counted */
         unsigned critical_regions; /* KeEnterCriticalRegion() depth */
         struct fm_seh_frame *seh; /* innermost try block */
 };
 
 struct fm_thread *fm_thread_self(void);
+
+static inline bool fm_thread_holds_locks(const struct fm_thread *thread)
+{
+        return thread->spin_locks_held || thread->fast_mutexes_held || thread->push_locks_held || thread->resources_held;
+}

@@ -3,4 +3,5 @@
  */
 #pragma once
 
-void fm_work_queue(void (*routine)(void *context), void *context);
+/* code: the filter's function that it is about; for reports. */
+void fm_work_queue(void (*routine)(void *context), void *context, const void *code);

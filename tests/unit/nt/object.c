@@ -222,18 +222,24 @@ static void test_log(void)
         RtlInitUnicodeString(&name, L"\\a");
         fm_thread_self()->filter = "speaker";
         DbgPrint("first %wZ\nsecond %lx\n", &name, 0xffffffff);
+        /* Its own name is there already. */
+        DbgPrint("Speaker: third\n[speaker] fourth\nspeakers: fifth\nspeaker:\n");
         fm_thread_self()->filter = NULL;
         fm_log_init(STDERR_FILENO, FM_LOG_INFO);
         g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
         close(fd);
         unlink(path);
         lines = g_strsplit(text, "\n", -1);
-        g_assert_cmpuint(g_strv_length(lines), ==, 5);
+        g_assert_cmpuint(g_strv_length(lines), ==, 9);
         g_assert_true(g_str_has_suffix(lines[0], "Z info area: one?two"));
         g_assert_true(g_str_has_suffix(lines[1], long_text));
         g_assert_true(g_str_has_suffix(lines[2], "info speaker: first \\a"));
         g_assert_true(g_str_has_suffix(lines[3], "info speaker: second ffffffff"));
-        g_assert_cmpstr(lines[4], ==, "");
+        g_assert_true(g_str_has_suffix(lines[4], "info speaker: third"));
+        g_assert_true(g_str_has_suffix(lines[5], "info speaker: fourth"));
+        g_assert_true(g_str_has_suffix(lines[6], "info speaker: speakers: fifth"));
+        g_assert_true(g_str_has_suffix(lines[7], "info speaker: speaker:"));
+        g_assert_cmpstr(lines[8], ==, "");
 }
 
 int main(int argc, char **argv)

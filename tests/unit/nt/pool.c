@@ -14,6 +14,7 @@
 static void test_accounts(void)
 {
         PVOID a, b, other;
+        const void *code;
 
         fm_thread_self()->filter = "one";
         a = ExAllocatePoolWithTag(NonPagedPool, 100, TAG_A);
@@ -26,10 +27,11 @@ static void test_accounts(void)
         g_assert_cmpuint(fm_pool_outstanding("two", 0).blocks, ==, 1);
         ExFreePoolWithTag(a, TAG_A); /* freed by another: credited to who allocated */
         g_assert_cmpuint(fm_pool_outstanding("one", 0).blocks, ==, 1);
-        g_assert_cmpuint(fm_pool_report_leaks("one"), ==, 1);
+        g_assert_cmpuint(fm_pool_report_leaks("one", &code), ==, 1);
+        g_assert_cmpuint((ULONG_PTR)code - (ULONG_PTR)test_accounts, <, 4096); /* a call in there */
         ExFreePool(b);
         ExFreePool(other);
-        g_assert_cmpuint(fm_pool_report_leaks("one"), ==, 0);
+        g_assert_cmpuint(fm_pool_report_leaks("one", &code), ==, 0);
         g_assert_cmpuint(fm_pool_outstanding("two", 0).bytes, ==, 0);
         fm_thread_self()->filter = NULL;
 }
@@ -84,15 +86,42 @@ static void test_misuse(void)
         ExFreePool(twice);
         g_assert_cmpuint(fm_violation_count(), ==, before + 4);
         g_assert_cmpuint(fm_pool_outstanding(NULL, TAG_A).blocks, ==, usage.blocks);
-        ExFreePoolWithTag(memory, TAG_B); /* a wrong tag is only told */
-        g_assert_cmpuint(fm_violation_count(), ==, before + 4);
+        ExFreePoolWithTag(memory, TAG_B); /* freed all the same */
+        g_assert_cmpuint(fm_violation_count(), ==, before + 5);
+        g_assert_cmpuint(fm_pool_outstanding(NULL, TAG_A).blocks, ==, usage.blocks - 1);
         KfRaiseIrql(DISPATCH_LEVEL);
         ExFreePool(ExAllocatePoolWithTag(NonPagedPool, 8, TAG_A));
-        g_assert_cmpuint(fm_violation_count(), ==, before + 4);
-        ExFreePool(ExAllocatePoolWithTag(PagedPool, 8, TAG_A));
         g_assert_cmpuint(fm_violation_count(), ==, before + 5);
+        ExFreePool(ExAllocatePoolWithTag(PagedPool, 8, TAG_A));
+        g_assert_cmpuint(fm_violation_count(), ==, before + 6);
         KeLowerIrql(PASSIVE_LEVEL);
         g_free(foreign);
+}
+
+/* What a filter should not do, and what AddressSanitizer would stop here. */
+__attribute__((noinline, no_sanitize("address"))) static void poke(volatile UCHAR *at)
+{
+        *at ^= 0xff;
+}
+
+static void test_overrun(void)
+{
+        static const SIZE_T sizes[] = {1, 15, 16, 40, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                const ptrdiff_t wrong[] = {(ptrdiff_t)sizes[i], (ptrdiff_t)sizes[i] + 15, -1, -16};
+
+                for (size_t j = 0; j < G_N_ELEMENTS(wrong); j++) {
+                        uint64_t before = fm_violation_count();
+                        UCHAR *memory = ExAllocatePoolWithTag(PagedPool, sizes[i], TAG_A);
+
+                        memory[0] = memory[sizes[i] - 1] = 0;
+                        poke(memory + wrong[j]);
+                        g_assert_cmpuint(fm_violation_count(), ==, before);
+                        ExFreePoolWithTag(memory, TAG_A);
+                        g_assert_cmpuint(fm_violation_count(), ==, before + 1);
+                }
+        }
 }
 
 static void test_lookaside(void)
@@ -137,6 +166,7 @@ int main(int argc, char **argv)
         g_test_add_func("/nt/pool/memory", test_memory);
         g_test_add_func("/nt/pool/raise", test_raise);
         g_test_add_func("/nt/pool/misuse", test_misuse);
+        g_test_add_func("/nt/pool/overrun", test_overrun);
         g_test_add_func("/nt/pool/lookaside", test_lookaside);
         g_test_add_func("/nt/pool/threads", test_threads);
         return g_test_run();

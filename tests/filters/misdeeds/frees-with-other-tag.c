@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Frees pool with another tag than it was allocated with. */
+#include "misdeed.h"
+
+static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+{
+        UNREFERENCED_PARAMETER(data);
+        UNREFERENCED_PARAMETER(objects);
+        UNREFERENCED_PARAMETER(context);
+        ExFreePoolWithTag(ExAllocatePoolWithTag(PagedPool, 40, 'enO '), 'owT ');
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+const struct misdeed misdeed = { .pre = pre };

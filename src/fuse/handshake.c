@@ -105,6 +105,25 @@ static void add_flags(struct fm_session *session, struct iovec *iov, int count)
         init->flags2 = flags >> 32;
 }
 
+/*
+ * What was done before an answer is seen by whoever reads a later request: the kernel sees to that. TSan knows it of read
+ * and write, but not of splice.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define SEEN_BY_NEXT_READER(session)  __tsan_release(session)
+#define SEES_EARLIER_ANSWERS(session) __tsan_acquire(session)
+#else
+#define SEEN_BY_NEXT_READER(session)
+#define SEES_EARLIER_ANSWERS(session)
+#endif
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *data)
 {
         struct fm_session *session = data;
@@ -116,12 +135,16 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *data)
 
 static ssize_t io_read(int fd, void *buffer, size_t size, void *data)
 {
-        return read(fd, buffer, size);
+        ssize_t r = read(fd, buffer, size);
+
+        SEES_EARLIER_ANSWERS(data);
+        return r;
 }
 
 static ssize_t io_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned int flags,
                          void *data)
 {
+        SEEN_BY_NEXT_READER(data);
         return splice(in, in_offset, out, out_offset, length, flags);
 }
 

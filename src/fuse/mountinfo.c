@@ -65,9 +65,11 @@ bool fm_mount_find(const char *path, struct fm_mount_entry *ret)
                 if (!parts[i] || !parts[i + 1] || !parts[i + 2])
                         continue;
                 /* The last one lies on top. */
-                if (found)
+                if (found && ret)
                         fm_mount_entry_deinit(ret);
                 found = true;
+                if (!ret)
+                        continue;
                 unescape(parts[i + 2]);
                 ret->id = atoi(parts[0]);
                 ret->dev = makedev(major, minor);
@@ -131,12 +133,39 @@ static int run_fusermount(const char *option, const char *path, char **error)
         }
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
+        g_strchomp(text);
         if (error)
-                *error = g_strdup(g_strchomp(text));
-        return -EBUSY;
+                *error = g_strdup(text);
+        /* It has only words for it. */
+        return g_str_has_suffix(text, g_strerror(EBUSY)) || strstr(text, "busy") ? -EBUSY : -EPERM;
 }
 
-int fm_mount_end(const char *path, char **error)
+static int end_as_root(const char *path, enum fm_mount_end how)
+{
+        int r;
+
+        r = umount2(path, UMOUNT_NOFOLLOW | (how == FM_MOUNT_END_LAZY ? MNT_DETACH : 0)) == 0 ? 0 : -errno;
+        /* MNT_FORCE aborts the connection, so that nothing stays blocked on it. */
+        if (how == FM_MOUNT_END_FORCE && r == -EBUSY)
+                r = umount2(path, UMOUNT_NOFOLLOW | MNT_FORCE | MNT_DETACH) == 0 ? 0 : -errno;
+        return r;
+}
+
+static int end_as_user(const char *path, enum fm_mount_end how, dev_t dev, char **error)
+{
+        int r;
+
+        if (how != FM_MOUNT_END_FORCE)
+                return run_fusermount(how == FM_MOUNT_END_LAZY ? "-uz" : "-u", path, error);
+        r = run_fusermount("-u", path, NULL);
+        if (r == 0)
+                return 0;
+        /* As long as it is mounted the number is surely this one's. */
+        fm_mount_abort(dev);
+        return run_fusermount("-uz", path, error);
+}
+
+int fm_mount_end(const char *path, enum fm_mount_end how, char **error)
 {
         struct fm_mount_entry entry;
         int r;
@@ -144,19 +173,11 @@ int fm_mount_end(const char *path, char **error)
         if (!fm_mount_find(path, &entry))
                 return -EINVAL;
         if (geteuid() == 0) {
-                r = umount2(path, UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
-                /* MNT_FORCE aborts the connection, so that nothing stays blocked on it. */
-                if (r == -EBUSY)
-                        r = umount2(path, UMOUNT_NOFOLLOW | MNT_FORCE | MNT_DETACH) == 0 ? 0 : -errno;
+                r = end_as_root(path, how);
                 if (r < 0 && error)
                         *error = g_strdup(g_strerror(-r));
         } else {
-                r = run_fusermount("-u", path, NULL);
-                if (r < 0) {
-                        /* As long as it is mounted the number is surely this one's. */
-                        fm_mount_abort(entry.dev);
-                        r = run_fusermount("-uz", path, error);
-                }
+                r = end_as_user(path, how, entry.dev, error);
         }
         fm_mount_entry_deinit(&entry);
         return r;

@@ -12,17 +12,21 @@ struct fm_mount_entry {
         char *source;
 };
 
-/* The topmost mount exactly at path (absolute, resolved); false: nothing is mounted there. Deinit after true. */
+/* The topmost mount exactly at path (absolute, resolved); false: nothing is mounted there. Deinit *ret, which may be
+ * NULL, after true. */
 bool fm_mount_find(const char *path, struct fm_mount_entry *ret);
 void fm_mount_entry_deinit(struct fm_mount_entry *entry);
 
 /* Absolute path without symlinks, also when path itself is a dead mount; malloc'd, NULL and errno. */
 char *fm_mount_path_resolve(const char *path);
 
-/*
- * Ends a FUSE mount and everything in progress on it: clean when nothing is open, else lazily, with its connection
- * aborted. 0 or negative errno; *error (may be NULL) says more (malloc'd).
- */
-int fm_mount_end(const char *path, char **error);
+enum fm_mount_end {
+        FM_MOUNT_END_IDLE,  /* -EBUSY if anything on it is open */
+        FM_MOUNT_END_LAZY,  /* out of sight now, over when nothing is open any more */
+        FM_MOUNT_END_FORCE, /* now: everything in progress on it fails, and what is open is dead */
+};
+
+/* Ends a FUSE mount. 0 or negative errno; *error (may be NULL) says more (malloc'd). */
+int fm_mount_end(const char *path, enum fm_mount_end how, char **error);
 /* Aborts a connection by its device number, if the kernel lets us. */
 bool fm_mount_abort(dev_t dev);

@@ -21,8 +21,10 @@
 #include "fuse/handshake.h"
 #include "fuse/mountinfo.h"
 #include "fuse/operations.h"
+#include "fuse/policy.h"
 #include "fuse/workers.h"
 #include "nt/log.h"
+#include "nt/status.h"
 
 enum {
         STOP_TIMEOUT_MS = 10 * 1000, /* for what is in progress to end when its waits are cancelled */
@@ -260,7 +262,8 @@ int fm_session_open(const char *source, const char *mount_point, const struct fm
                     struct fm_session **ret, char **error)
 {
         struct fm_session *session;
-        char *real_source = NULL, *real_mount_point = NULL;
+        struct fm_session_options own;
+        char *real_source = NULL, *real_mount_point = NULL, *rest = NULL;
         int fd = -1, r;
 
         r = check_source(source, &real_source, &fd, error);
@@ -288,15 +291,24 @@ int fm_session_open(const char *source, const char *mount_point, const struct fm
                 return r;
         }
 
+        own = *options;
+        r = fm_policy_parse(options->mount_options, &own, &rest, error);
+        if (r < 0) {
+                free(real_source);
+                free(real_mount_point);
+                close(fd);
+                return r;
+        }
         raise_limits();
         session = g_new0(struct fm_session, 1);
         session->source = real_source;
         session->mount_point = real_mount_point;
-        session->options = *options;
+        session->options = own;
         session->options.mount_options = NULL;
-        session->mount_options = g_strdup(options->mount_options);
+        session->mount_options = rest;
         session->source_fd = fd;
         pthread_mutex_init(&session->caching_lock, NULL);
+        pthread_cond_init(&session->inval_done, NULL);
         pthread_mutex_init(&session->files_lock, NULL);
         r = fm_inode_table_new(session, fd, options->fd_limit, &session->inodes, &session->root);
         if (r < 0) {
@@ -316,15 +328,24 @@ int fm_session_add_volume(struct fm_session *session, const struct fm_fsd_ops *f
                 .sector_size = session->options.sector_size,
                 .read_only = session->options.read_only,
         };
+        NTSTATUS status;
 
         session->volume = fm_volume_new(fsd, session, &options, fm_caching_update);
         if (!session->volume) {
                 *error = g_strdup_printf("no volume could be made for %s", session->source);
                 return -ENOMEM;
         }
+        status = fm_volume_mount(session->volume);
+        if (!NT_SUCCESS(status)) {
+                *error = g_strdup_printf("a filter refuses to have %s mounted: %s (0x%08x)", session->source,
+                                         fm_status_name(status) ? fm_status_name(status) : "status", (unsigned)status);
+                return -fm_errno_from_status(status);
+        }
         fm_caching_update(session->volume);
         return 0;
 }
+
+static pthread_mutex_t mount_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void add_option(GString *options, const char *name, const char *value)
 {
@@ -375,9 +396,12 @@ int fm_session_mount(struct fm_session *session, char **error)
                                          *fuse_said ? ": " : "", fuse_said);
                 return -EINVAL;
         }
+        /* libfuse speaks to fusermount3 through the environment. */
+        pthread_mutex_lock(&mount_lock);
         errno = 0;
-        if (fuse_session_mount(session->fuse, session->mount_point) < 0) {
-                r = errno ? -errno : -EPERM;
+        r = fuse_session_mount(session->fuse, session->mount_point) < 0 ? (errno ? -errno : -EPERM) : 0;
+        pthread_mutex_unlock(&mount_lock);
+        if (r < 0) {
                 *error = g_strdup_printf(
                         "%s can't be mounted%s%s.%s", session->mount_point, *fuse_said ? ": " : "",
                         *fuse_said ? fuse_said : "",
@@ -409,6 +433,37 @@ int fm_session_start(struct fm_session *session, void (*ended)(struct fm_session
         return r < 0 ? r : fm_workers_start(session, ended, data, &session->workers);
 }
 
+/* Whether what lies at the mount point is still ours: somebody may have unmounted it, and mounted something else. */
+static bool mount_is_ours(const struct fm_session *session)
+{
+        struct fm_mount_entry entry;
+        bool ours;
+
+        if (!fm_mount_find(session->mount_point, &entry))
+                return false;
+        ours = entry.dev == session->mount_dev || session->mount_dev == 0;
+        fm_mount_entry_deinit(&entry);
+        return ours;
+}
+
+int fm_session_unmount(struct fm_session *session, enum fm_mount_end how, char **error)
+{
+        g_autofree char *text = NULL;
+        int r = mount_is_ours(session) ? fm_mount_end(session->mount_point, how, &text) : -ENOENT;
+
+        if (r == -EBUSY)
+                *error = g_strdup_printf("%s is busy: a file on it is open, or it is a process's working directory (\"fuser "
+                                         "-vm %s\" shows whose). With --lazy it goes when it is not used any more, "
+                                         "with --force at once",
+                                         session->mount_point, session->mount_point);
+        else if (r < 0)
+                *error = g_strdup_printf("%s can't be unmounted: %s", session->mount_point,
+                                         r == -ENOENT ? "nothing of this filter manager is mounted there" :
+                                         text         ? text :
+                                                        g_strerror(-r));
+        return r;
+}
+
 /* Takes the connection away from the kernel: all that waits for us on the other side fails. */
 static void cut_connection(struct fm_session *session)
 {
@@ -425,21 +480,15 @@ static void cut_connection(struct fm_session *session)
 
 void fm_session_stop(struct fm_session *session)
 {
-        struct fm_mount_entry entry;
-
         if (!session->fuse || atomic_exchange(&session->stopping, true))
                 return;
-        /* Somebody may have unmounted it, and even mounted something else there. */
-        if (fm_mount_find(session->mount_point, &entry)) {
-                if (entry.dev == session->mount_dev || session->mount_dev == 0) {
-                        g_autofree char *error = NULL;
-                        int r = fm_mount_end(session->mount_point, &error);
+        if (mount_is_ours(session)) {
+                g_autofree char *error = NULL;
+                int r = fm_mount_end(session->mount_point, FM_MOUNT_END_FORCE, &error);
 
-                        if (r < 0)
-                                fm_log(FM_LOG_ERROR, "fuse", "%s can't be unmounted: %s", session->mount_point,
-                                       error ? error : g_strerror(-r));
-                }
-                fm_mount_entry_deinit(&entry);
+                if (r < 0)
+                        fm_log(FM_LOG_ERROR, "fuse", "%s can't be unmounted: %s", session->mount_point,
+                               error ? error : g_strerror(-r));
         }
         fuse_session_exit(session->fuse);
         if (session->workers) {
@@ -519,12 +568,18 @@ void fm_session_free(struct fm_session *session)
         close_files(session);
         if (session->volume)
                 fm_volume_remove(session->volume);
+        if (session->files) {
+                fm_log(FM_LOG_ERROR, "fuse", "%s: a filter does not close a file that it has opened; it is left behind",
+                       session->mount_point);
+                return;
+        }
         fm_inode_table_free(session->inodes);
         if (session->fuse) {
                 forget_mount(session);
                 fuse_session_destroy(session->fuse);
         }
         close(session->source_fd);
+        pthread_cond_destroy(&session->inval_done);
         pthread_mutex_destroy(&session->caching_lock);
         pthread_mutex_destroy(&session->files_lock);
         free(session->source);

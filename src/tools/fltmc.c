@@ -35,12 +35,27 @@ static char *message_of(HRESULT hr)
         return g_strdup(g_strchomp(text));
 }
 
+/* Is there anybody to ask? */
+static HRESULT probe(void)
+{
+        union entry entry;
+        HANDLE find;
+        DWORD size;
+        HRESULT hr = FilterVolumeFindFirst(FilterVolumeBasicInformation, &entry, sizeof(entry), &size, &find);
+
+        if (find != INVALID_HANDLE_VALUE)
+                FilterVolumeFindClose(find);
+        return hr == HRESULT_FROM_WIN32(ERROR_NO_MORE_ITEMS) ? S_OK : hr;
+}
+
 static int failed(const char *verb, HRESULT hr)
 {
         g_autofree char *text = message_of(hr);
 
         fprintf(stderr, "\n%s failed with error: 0x%08x\n%s\n", verb, (unsigned)hr, text);
-        if ((ULONG)hr == 0x80070002 && !g_str_equal(verb, "Load"))
+        if (g_str_equal(verb, "Load") && SUCCEEDED(probe()))
+                fputs("The log of the filter manager says what is wrong with it.\n", stderr);
+        else if ((ULONG)hr == 0x80070002)
                 fputs("Is a filter manager running? It is found by FLTSIM_RUNTIME_DIR or --runtime-dir.\n",
                       stderr);
         return EXIT_FAILURE;
@@ -257,23 +272,10 @@ static HRESULT all_instances(void)
         return hr == HRESULT_FROM_WIN32(ERROR_NO_MORE_ITEMS) ? S_OK : hr;
 }
 
-/* Is there anybody to ask? For the table's head to be printed after that and not before. */
-static HRESULT probe(void)
-{
-        union entry entry;
-        HANDLE find;
-        DWORD size;
-        HRESULT hr = FilterVolumeFindFirst(FilterVolumeBasicInformation, &entry, sizeof(entry), &size, &find);
-
-        if (find != INVALID_HANDLE_VALUE)
-                FilterVolumeFindClose(find);
-        return hr == HRESULT_FROM_WIN32(ERROR_NO_MORE_ITEMS) ? S_OK : hr;
-}
-
 static int list_instances(const char *filter, const char *volume)
 {
         g_autofree WCHAR *wide_filter = wide(filter), *wide_volume = wide(volume);
-        HRESULT hr = probe();
+        HRESULT hr = probe(); /* the table's head comes after that, and not before */
 
         if (FAILED(hr))
                 return failed("Instances", hr);
@@ -353,9 +355,9 @@ static const char usage_text[] =
         "  -h, --help          Print this text\n"
         "  --version           Print the version\n";
 
-static int usage(void)
+static int usage(const char *what, const char *argument)
 {
-        fputs(usage_text, stderr);
+        fprintf(stderr, "fltmc: %s: %s\n\n%s", argument, what, usage_text);
         return 2;
 }
 
@@ -381,30 +383,31 @@ static const char **option_of(struct words *words, const char *verb, const char 
         return NULL;
 }
 
-static bool parse(int argc, char **argv, struct words *words)
+/* NULL, or the argument that is wrong, and in *what how it is. */
+static const char *parse(int argc, char **argv, struct words *words, const char **what)
 {
         for (int i = 0; i < argc; i++) {
                 const char **option = words->count > 0 ? option_of(words, words->word[0], argv[i]) : NULL;
 
-                if (option) {
-                        if (++i == argc)
-                                return false;
-                        *option = argv[i];
-                } else if (words->count == G_N_ELEMENTS(words->word) || (argv[i][0] == '-' && argv[i][1])) {
-                        return false;
-                } else {
+                *what = !g_utf8_validate(argv[i], -1, NULL)             ? "not UTF-8"
+                        : option && i + 1 == argc                       ? "its value is missing"
+                        : !option && argv[i][0] == '-' && argv[i][1]    ? "no such option"
+                        : !option && words->count == G_N_ELEMENTS(words->word) ? "one too many"
+                                                                        : NULL;
+                if (*what)
+                        return argv[i];
+                if (option)
+                        *option = argv[++i];
+                else
                         words->word[words->count++] = argv[i];
-                }
-                if (!g_utf8_validate(argv[i], -1, NULL))
-                        return false;
         }
-        return true;
+        return NULL;
 }
 
 int main(int argc, char **argv)
 {
         struct words words = { .count = 0 };
-        const char *verb;
+        const char *verb, *wrong, *what;
         int first = 1;
 
         for (; first < argc && argv[first][0] == '-'; first++) {
@@ -421,10 +424,12 @@ int main(int argc, char **argv)
                 else if (g_str_equal(argv[first], "--runtime-dir") && first + 1 < argc)
                         setenv("FLTSIM_RUNTIME_DIR", argv[++first], 1);
                 else
-                        return usage();
+                        return usage(g_str_equal(argv[first], "--runtime-dir") ? "a directory is missing" : "no such option",
+                                     argv[first]);
         }
-        if (!parse(argc - first, argv + first, &words))
-                return usage();
+        wrong = parse(argc - first, argv + first, &words, &what);
+        if (wrong)
+                return usage(what, wrong);
         verb = words.count > 0 ? words.word[0] : "filters";
         if (g_str_equal(verb, "help")) {
                 fputs(usage_text, stdout);
@@ -444,5 +449,5 @@ int main(int argc, char **argv)
                 return attach(words.word[1], words.word[2], words.instance, words.altitude);
         if (g_str_equal(verb, "detach") && (words.count == 3 || words.count == 4))
                 return detach(words.word[1], words.word[2], words.word[3]);
-        return usage();
+        return usage("no such command, or not with so many arguments", verb);
 }

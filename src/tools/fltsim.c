@@ -23,9 +23,10 @@ static const char overview[] = "Usage: fltsim COMMAND [OPTION...] ARGUMENTS\n"
                                "Runs Windows minifilters on a Linux directory.\n"
                                "\n"
                                "  fltsim mount [OPTION...] SOURCE MOUNTPOINT [SOURCE MOUNTPOINT]...\n"
-                               "      shows each SOURCE directory at its MOUNTPOINT, through the filters\n"
-                               "  fltsim umount MOUNTPOINT\n"
-                               "      ends a mount, also one that is busy or whose fltsim has died\n"
+                               "      shows each SOURCE directory at its MOUNTPOINT, through the filters; the filter manager\n"
+                               "      that runs already does it, if there is one\n"
+                               "  fltsim umount [OPTION...] MOUNTPOINT\n"
+                               "      ends a mount, also one whose fltsim has died\n"
                                "  fltsim run [OPTION...] SOURCE -- COMMAND [ARGUMENT]...\n"
                                "      mounts SOURCE for as long as COMMAND runs in it, and returns its exit status\n"
                                "\n"
@@ -49,6 +50,11 @@ void fm_tool_complain(const char *format, ...)
         fprintf(stderr, "fltsim: %s\n", text);
 }
 
+bool fm_tool_sector_size_is_valid(unsigned size)
+{
+        return size >= 512 && size <= 65536 && (size & (size - 1)) == 0;
+}
+
 bool fm_tool_options_check(const struct fm_tool_options *options, char **error)
 {
         static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
@@ -61,8 +67,7 @@ bool fm_tool_options_check(const struct fm_tool_options *options, char **error)
                 *error = g_strdup_printf("--verifier %s: one of fatal, log", options->verifier);
                 return false;
         }
-        if (options->sector_size < 512 || options->sector_size > 65536 ||
-            (options->sector_size & (options->sector_size - 1)) != 0) {
+        if (options->sector_size < 0 || !fm_tool_sector_size_is_valid((unsigned)options->sector_size)) {
                 *error = g_strdup_printf("--sector-size %d: a power of two from 512 to 65536", options->sector_size);
                 return false;
         }
@@ -72,6 +77,10 @@ bool fm_tool_options_check(const struct fm_tool_options *options, char **error)
         }
         if (options->allow_other && options->no_allow_other) {
                 *error = g_strdup("--allow-other and --no-allow-other contradict each other");
+                return false;
+        }
+        if (options->lazy && options->force) {
+                *error = g_strdup("--lazy and --force contradict each other");
                 return false;
         }
         return true;
@@ -106,10 +115,12 @@ static int parse(const char *command, const char *parameters, const char *summar
                 {"read-only", 'r', 0, G_OPTION_ARG_NONE, &options->read_only, "Allow no changes", NULL},
                 {"verifier", 0, 0, G_OPTION_ARG_STRING, &options->verifier,
                  "What misuse of the API by a filter does: fatal ends fltsim, log (default) says so", "fatal|log"},
+                {"administrators", 0, 0, G_OPTION_ARG_STRING, &options->administrators,
+                 "Members of GROUP are administrators where a port's security descriptor asks for them", "GROUP"},
                 {"sector-size", 0, 0, G_OPTION_ARG_INT, &options->sector_size,
                  "Sector size that filters see (default 512)", "BYTES"},
                 {"options", 'o', 0, G_OPTION_ARG_STRING, &options->mount_options,
-                 "More options of mount(8), such as noexec,nosuid", "LIST"},
+                 "More options: of mount(8), unlink=posix|classic, cleanup=dirty|every-flush", "LIST"},
                 {NULL},
         };
         const GOptionEntry mount[] = {
@@ -125,6 +136,13 @@ static int parse(const char *command, const char *parameters, const char *summar
                  "How long to wait for the agent (default 30)", "SECONDS"},
                 {NULL},
         };
+        const GOptionEntry umount[] = {
+                {"lazy", 'l', 0, G_OPTION_ARG_NONE, &options->lazy,
+                 "Take a busy one out of sight; it ends when nothing on it is open any more", NULL},
+                {"force", 'f', 0, G_OPTION_ARG_NONE, &options->force,
+                 "End a busy one: what is in progress or open on it fails", NULL},
+                {NULL},
+        };
         g_autofree char *name = g_strdup_printf("fltsim %s", command);
         g_autoptr(GOptionContext) context = g_option_context_new(parameters);
         g_autoptr(GError) error = NULL;
@@ -133,7 +151,9 @@ static int parse(const char *command, const char *parameters, const char *summar
         g_set_prgname(name);
         g_option_context_set_strict_posix(context, true);
         g_option_context_set_summary(context, summary);
-        if (strcmp(command, "umount") != 0)
+        if (strcmp(command, "umount") == 0)
+                g_option_context_add_main_entries(context, umount, NULL);
+        else
                 g_option_context_add_main_entries(context, common, NULL);
         if (strcmp(command, "mount") == 0)
                 g_option_context_add_main_entries(context, mount, NULL);
@@ -152,7 +172,8 @@ static int parse(const char *command, const char *parameters, const char *summar
 
 int main(int argc, char **argv)
 {
-        struct fm_tool_options options = {
+        /* Not on the stack: a leak checker that looks after main() finds what the options own. */
+        static struct fm_tool_options options = {
                 .attr_timeout = 1,
                 .entry_timeout = 1,
                 .sector_size = 512,
@@ -179,7 +200,8 @@ int main(int argc, char **argv)
         if (strcmp(command, "mount") == 0) {
                 status = parse(
                         command, mount_parameters,
-                        "Shows each SOURCE directory at its MOUNTPOINT, through the filters. Returns when all is ready.",
+                        "Shows each SOURCE directory at its MOUNTPOINT, through the filters. Returns when all is ready.\n"
+                        "If a filter manager runs in the runtime directory, it mounts; else this one becomes it.",
                         &options, &argc, &argv);
                 if (status >= 0)
                         return status;
@@ -189,12 +211,15 @@ int main(int argc, char **argv)
         }
         if (strcmp(command, "umount") == 0 || strcmp(command, "unmount") == 0) {
                 status = parse("umount", umount_parameters,
-                               "Ends a mount, also one that is busy or whose fltsim has died.", &options, &argc, &argv);
+                               "Ends a mount, also one whose fltsim has died. The filter manager ends with its last.",
+                               &options, &argc, &argv);
                 if (status >= 0)
                         return status;
                 if (argc != 2)
                         return usage_error("umount", umount_parameters, "one MOUNTPOINT is needed");
-                return fm_tool_umount(argv[1]);
+                return fm_tool_umount(argv[1], options.force  ? FM_MOUNT_END_FORCE
+                                               : options.lazy ? FM_MOUNT_END_LAZY
+                                                              : FM_MOUNT_END_IDLE);
         }
         if (strcmp(command, "run") == 0) {
                 status = parse(

@@ -2,19 +2,19 @@
 /* One filter manager: its volumes, port server, filters and mounts, up and down. See fltsim.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "fltmgr/loader.h"
 #include "fuse/credentials.h"
-#include "fuse/fsd.h"
 #include "fuse/request.h"
 #include "nt/log.h"
+#include "nt/security.h"
 #include "nt/status.h"
 #include "nt/verifier.h"
 #include "port/server.h"
@@ -54,7 +54,8 @@ static int open_log(struct fm_manager *manager, const struct fm_tool_options *op
 {
         if (options->log) {
                 manager->log_fd = open(options->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-                if (manager->log_fd < 0) {
+                /* A disk that is full is known now, and not when something is missing in the log. */
+                if (manager->log_fd < 0 || dprintf(manager->log_fd, "# fltsim, process %d\n", getpid()) < 0) {
                         int r = -errno;
 
                         *error = g_strdup_printf("the log %s can't be written: %s", options->log, g_strerror(errno));
@@ -65,48 +66,34 @@ static int open_log(struct fm_manager *manager, const struct fm_tool_options *op
         return 0;
 }
 
-static void session_ended(struct fm_session *session, void *data)
+bool fm_tool_allows_other(bool yes, bool no)
 {
-        struct fm_manager *manager = data;
-        uint64_t one = 1;
-
-        fm_log(FM_LOG_INFO, "fuse", "%s was unmounted", session->mount_point);
-        if (atomic_fetch_sub(&manager->alive, 1) == 1 && write(manager->ended_fd, &one, sizeof(one)) < 0)
-                fm_log(FM_LOG_ERROR, "fuse", "the end of the last mount can't be told: %s", g_strerror(errno));
+        return yes || (geteuid() == 0 && !no);
 }
 
-static int add_sessions(struct fm_manager *manager, const struct fm_tool_options *options, char **pairs, char **error)
+static int prepare_all(struct fm_manager *manager, const struct fm_tool_options *options, char **pairs, char **error)
 {
-        struct fm_session_options session_options = {
+        const struct fm_session_options session_options = {
                 .attr_timeout = options->attr_timeout,
                 .entry_timeout = options->entry_timeout,
-                .allow_other = options->allow_other || (geteuid() == 0 && !options->no_allow_other),
+                .allow_other = fm_tool_allows_other(options->allow_other, options->no_allow_other),
                 .read_only = options->read_only,
                 .sector_size = options->sector_size,
                 .mount_options = options->mount_options,
         };
-        int r;
+        struct fm_session *session;
+        int r = 0;
 
-        for (; pairs[0] && pairs[1]; pairs += 2) {
-                struct fm_session *session;
-
-                r = fm_session_open(pairs[0], pairs[1], &session_options, &session, error);
-                if (r < 0)
-                        return r;
-                g_ptr_array_add(manager->sessions, session);
-                r = fm_session_add_volume(session, &fm_fuse_fsd, error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (; r == 0 && pairs[0] && pairs[1]; pairs += 2)
+                r = fm_volumes_prepare(&manager->volumes, pairs[0], pairs[1], &session_options, &session, error);
+        return r;
 }
 
-static int load_filters(struct fm_manager *manager, char **filters, char **error)
+static int load_filters(char **filters, char **error)
 {
         for (; filters && *filters; filters++) {
                 NTSTATUS status;
 
-                manager->filters_loaded = true;
                 status = fm_filter_load(*filters, NULL, error);
                 if (!NT_SUCCESS(status)) {
                         const char *name = fm_status_name(status);
@@ -120,83 +107,85 @@ static int load_filters(struct fm_manager *manager, char **filters, char **error
         return 0;
 }
 
-static int mount_all(struct fm_manager *manager, char **error)
+static int set_administrators(const char *name, char **error)
 {
-        guint i;
-        int r;
+        const struct group *group;
 
-        for (i = 0; i < manager->sessions->len; i++) {
-                struct fm_session *session = manager->sessions->pdata[i];
-
-                r = fm_session_mount(session, error);
-                if (r < 0)
-                        return r;
-                atomic_fetch_add(&manager->alive, 1);
-                r = fm_session_start(session, session_ended, manager);
-                if (r < 0) {
-                        *error = g_strdup_printf("%s can't be served: %s", session->mount_point, g_strerror(-r));
-                        return r;
-                }
-                fm_log(FM_LOG_INFO, "fuse", "%s is mounted at %s", session->source, session->mount_point);
+        if (!name) {
+                fm_security_set_administrators((gid_t)-1);
+                return 0;
         }
+        group = getgrnam(name);
+        if (!group) {
+                *error = g_strdup_printf("--administrators %s: there is no such group", name);
+                return -EINVAL;
+        }
+        fm_security_set_administrators(group->gr_gid);
         return 0;
 }
 
+/* Of the one manager of this process. */
+static const char *cut_runtime_dir;
+
+/* A bug check must leave nobody behind who waits for us, and no dead mount. */
+static void cut_mounts(void)
+{
+        fm_mounts_cut(cut_runtime_dir);
+}
+
 int fm_manager_start(struct fm_manager *manager, const struct fm_tool_options *options, char **pairs,
-                     const char *runtime_dir, char **error)
+                     const char *runtime_dir, bool lasting, char **error)
 {
         int r;
 
         memset(manager, 0, sizeof(*manager));
         manager->log_fd = -1;
         manager->runtime_dir = runtime_dir;
-        manager->sessions = g_ptr_array_new();
-        manager->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         fm_credentials_init();
         fm_verifier_init(g_strcmp0(options->verifier, "fatal") == 0);
+        cut_runtime_dir = runtime_dir;
+        fm_verifier_set_last_act(cut_mounts);
         fm_log_init(STDERR_FILENO, log_level(options));
-        r = fm_port_server_start(runtime_dir, error);
-        manager->port_runs = r == 0;
+        fm_volumes_init(&manager->volumes, runtime_dir, lasting);
+        fm_volumes_listen(&manager->volumes);
+        r = set_administrators(options->administrators, error);
+        if (r == 0) {
+                r = fm_port_server_start(runtime_dir, error);
+                manager->port_runs = r == 0;
+        }
+        if (r == -EBUSY)
+                g_clear_pointer(error, free);
         if (r == 0)
                 r = open_log(manager, options, error);
         if (r == 0)
-                r = add_sessions(manager, options, pairs, error);
+                r = prepare_all(manager, options, pairs, error);
         if (r == 0)
-                r = load_filters(manager, options->filters, error);
+                r = load_filters(options->filters, error);
         if (r == 0)
-                r = mount_all(manager, error);
+                r = fm_volumes_serve_all(&manager->volumes, error);
         if (r == 0)
-                fm_mounts_write(runtime_dir, manager->sessions);
-        if (r < 0)
+                fm_volumes_open(&manager->volumes);
+        else
                 fm_manager_stop(manager);
         return r;
 }
 
 void fm_manager_unmount(struct fm_manager *manager)
 {
-        guint i;
-
-        for (i = 0; i < manager->sessions->len; i++)
-                fm_session_stop(manager->sessions->pdata[i]);
+        fm_volumes_stop(&manager->volumes);
 }
 
 void fm_manager_stop(struct fm_manager *manager)
 {
-        guint i;
-
-        fm_manager_unmount(manager);
-        for (i = 0; i < manager->sessions->len; i++)
-                fm_session_free(manager->sessions->pdata[i]);
-        g_ptr_array_free(manager->sessions, true);
-        if (manager->filters_loaded)
-                fm_filter_unload_all();
+        fm_volumes_clear(&manager->volumes);
+        fm_filter_unload_all();
         if (manager->port_runs) {
                 fm_mounts_remove(manager->runtime_dir);
                 fm_port_server_stop();
         }
+        fm_volumes_deinit(&manager->volumes);
         fm_request_monitor_stop();
         fm_log_init(STDERR_FILENO, FM_LOG_WARNING);
         if (manager->log_fd >= 0)
                 close(manager->log_fd);
-        close(manager->ended_fd);
 }

@@ -2,6 +2,9 @@
 /*
  * fltsim mount and fltsim umount.
  *
+ * Where a filter manager runs already it does both. Else mount becomes one; two that start at once settle by the lock of the
+ * runtime directory who it is, and the other one asks it.
+ *
  * In the background the process that was started waits until the other one says through a pipe how the start went: an
  * empty message is success, text is what went wrong. It ends without a message if it dies.
  */
@@ -20,9 +23,14 @@
 #include "tools/fltsim.h"
 #include "wire/runtime.h"
 
-static const char started = '+';
+static const char started = '+', busy = '!';
 
-/* In the one that was started: how it went. */
+enum {
+        START_RETRY_MS = 20,
+        START_PATIENCE_MS = 60 * 1000, /* for a manager that starts or ends to be through with it */
+};
+
+/* In the one that was called: how the start went. -EBUSY: there is another manager. */
 static int wait_for_start(int fd, pid_t pid)
 {
         g_autoptr(GString) text = g_string_new(NULL);
@@ -37,11 +45,14 @@ static int wait_for_start(int fd, pid_t pid)
                         break;
                 g_string_append_len(text, buffer, n);
         }
+        close(fd);
         if (text->len == 1 && text->str[0] == started)
                 return EXIT_SUCCESS;
         /* When this returns, nothing is left. */
         if (waitpid(pid, &status, 0) != pid)
                 status = 0;
+        if (text->len == 1 && text->str[0] == busy)
+                return -EBUSY;
         if (text->len > 0)
                 fm_tool_complain("%s", text->str);
         else if (WIFSIGNALED(status))
@@ -87,7 +98,7 @@ static void serve(struct fm_manager *manager, int signal_fd)
 {
         struct pollfd fds[2] = {
                 {.fd = signal_fd, .events = POLLIN},
-                {.fd = manager->ended_fd, .events = POLLIN},
+                {.fd = manager->volumes.ended_fd, .events = POLLIN},
         };
 
         while (poll(fds, 2, -1) < 0 && errno == EINTR)
@@ -104,46 +115,28 @@ static void default_log(struct fm_tool_options *options)
         options->log = fm_runtime_path(options->runtime_dir, "fltsim.log");
 }
 
-int fm_tool_mount(const struct fm_tool_options *given, char **pairs)
+/* Becomes a filter manager, and serves until the end. An exit status, or -EBUSY. */
+static int manage(struct fm_tool_options *options, char **pairs, int ready)
 {
-        struct fm_tool_options options = *given;
         struct fm_manager manager;
         g_autofree char *error = NULL;
-        int ready[2], signal_fd, r;
-        pid_t pid;
+        int signal_fd = fm_tool_signal_fd(false), r;
 
-        if (!options.foreground) {
-                if (pipe2(ready, O_CLOEXEC) < 0) {
-                        fm_tool_complain("no pipe: %s", g_strerror(errno));
-                        return EXIT_FAILURE;
-                }
-                /* Before there is any thread: a fork has only the one that called it. */
-                pid = fork();
-                if (pid < 0) {
-                        fm_tool_complain("no new process: %s", g_strerror(errno));
-                        return EXIT_FAILURE;
-                }
-                if (pid > 0) {
-                        close(ready[1]);
-                        return wait_for_start(ready[0], pid);
-                }
-                close(ready[0]);
-                setsid();
+        default_log(options);
+        r = fm_manager_start(&manager, options, pairs, options->runtime_dir, false, &error);
+        if (ready < 0 && r < 0) {
+                close(signal_fd);
+                if (error)
+                        fm_tool_complain("%s", error);
+                return error ? EXIT_FAILURE : -EBUSY;
         }
-        signal_fd = fm_tool_signal_fd(false);
-        default_log(&options);
-        r = fm_manager_start(&manager, &options, pairs, options.runtime_dir, &error);
-        if (options.foreground && r < 0) {
-                fm_tool_complain("%s", error);
-                return EXIT_FAILURE;
-        }
-        if (!options.foreground) {
+        if (ready >= 0) {
                 if (r < 0) {
-                        tell(ready[1], error, strlen(error));
+                        tell(ready, error ? error : &busy, error ? strlen(error) : 1);
                         return EXIT_FAILURE;
                 }
                 leave_terminal();
-                tell(ready[1], &started, 1);
+                tell(ready, &started, 1);
         }
         serve(&manager, signal_fd);
         fm_manager_stop(&manager);
@@ -151,13 +144,82 @@ int fm_tool_mount(const struct fm_tool_options *given, char **pairs)
         return EXIT_SUCCESS;
 }
 
-int fm_tool_umount(const char *mount_point)
+static int manage_in_background(struct fm_tool_options *options, char **pairs)
+{
+        int ready[2];
+        pid_t pid;
+
+        if (pipe2(ready, O_CLOEXEC) < 0) {
+                fm_tool_complain("no pipe: %s", g_strerror(errno));
+                return EXIT_FAILURE;
+        }
+        /* Before there is any thread: a fork has only the one that called it. */
+        pid = fork();
+        if (pid < 0) {
+                fm_tool_complain("no new process: %s", g_strerror(errno));
+                return EXIT_FAILURE;
+        }
+        if (pid > 0) {
+                close(ready[1]);
+                return wait_for_start(ready[0], pid);
+        }
+        close(ready[0]);
+        setsid();
+        exit(manage(options, pairs, ready[1]));
+}
+
+int fm_tool_mount(const struct fm_tool_options *given, char **pairs)
+{
+        gint64 until = g_get_monotonic_time() + START_PATIENCE_MS * INT64_C(1000);
+        struct fm_tool_options options = *given;
+
+        if (options.runtime_dir)
+                setenv("FLTSIM_RUNTIME_DIR", options.runtime_dir, 1);
+        do {
+                g_autofree char *error = NULL;
+                int r = fm_join_mount(&options, pairs, &error);
+
+                if (r == 0)
+                        return EXIT_SUCCESS;
+                if (r != -ENOENT && r != -ESHUTDOWN) {
+                        fm_tool_complain("%s", error);
+                        return EXIT_FAILURE;
+                }
+                r = options.foreground ? manage(&options, pairs, -1) : manage_in_background(&options, pairs);
+                if (r != -EBUSY)
+                        return r;
+                g_usleep(START_RETRY_MS * 1000);
+        } while (g_get_monotonic_time() < until);
+        fm_tool_complain("a filter manager has the runtime directory, and neither serves nor ends: its log says what it waits "
+                         "for. --runtime-dir starts another one");
+        return EXIT_FAILURE;
+}
+
+/* Of a mount that no filter manager (of this runtime directory) answers for. */
+static int unmount_directly(const char *mount_point, const char *path, enum fm_mount_end how)
+{
+        g_autofree char *error = NULL;
+        int r;
+
+        /* What is open on a dead one is dead, too. */
+        if (how == FM_MOUNT_END_IDLE && access(path, F_OK) < 0 && errno == ENOTCONN)
+                how = FM_MOUNT_END_FORCE;
+        r = fm_mount_end(path, how, &error);
+        /* A manager that is ending may have been quicker. */
+        if (r == 0 || !fm_mount_find(path, NULL))
+                return EXIT_SUCCESS;
+        fm_tool_complain("%s can't be unmounted: %s%s", mount_point, error ? error : g_strerror(-r),
+                         r == -EBUSY ? ". With --lazy it goes when it is not used any more, with --force at once" : "");
+        return EXIT_FAILURE;
+}
+
+int fm_tool_umount(const char *mount_point, enum fm_mount_end how)
 {
         g_autofree char *path = fm_mount_path_resolve(mount_point);
         g_autofree char *error = NULL;
         struct fm_mount_entry entry;
         bool ours;
-        int manager, r;
+        int r;
 
         if (!path || !fm_mount_find(path, &entry)) {
                 fm_tool_complain("nothing is mounted at %s", mount_point);
@@ -170,16 +232,17 @@ int fm_tool_umount(const char *mount_point)
         fm_mount_entry_deinit(&entry);
         if (!ours)
                 return EXIT_FAILURE;
-        manager = fm_mounts_open_manager(path);
-        r = fm_mount_end(path, &error);
-        if (r < 0) {
-                fm_tool_complain("%s can't be unmounted: %s", mount_point, error ? error : g_strerror(-r));
-                return EXIT_FAILURE;
-        }
-        if (!fm_mounts_wait_end(manager)) {
-                fm_tool_complain("%s is unmounted, but its filter manager does not end: its log says what it waits for",
+        r = fm_join_unmount(path, how, &error);
+        if (r == 0)
+                return EXIT_SUCCESS;
+        if (r == -ETIMEDOUT && !fm_mount_find(path, NULL)) {
+                fm_tool_complain("%s is unmounted, but its filter manager does not come to an end with it: its log says what it "
+                                 "waits for",
                                  mount_point);
                 return EXIT_FAILURE;
         }
-        return EXIT_SUCCESS;
+        if (r == -ENOENT || r == -ETIMEDOUT)
+                return unmount_directly(mount_point, path, how);
+        fm_tool_complain("%s", error);
+        return EXIT_FAILURE;
 }

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which mounts a filter manager has: a file in its runtime directory, a line each, escaped.
- *
- * It is how "fltsim umount" knows that the mount was the manager's last one, and waits for the manager's end: a
- * "fltsim mount" right after it finds the runtime directory free.
+ * Which mounts a filter manager has: a file in its runtime directory, a line each, escaped. It is for those who clean up
+ * when the manager was killed.
  */
-#include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fuse/mountinfo.h"
 #include "tools/fltsim.h"
 #include "wire/runtime.h"
-
-/* Longer than a filter's unload may take before it is reported as hanging. */
-#define PATIENCE_MS 30000
 
 static char *mounts_path(const char *runtime_dir)
 {
@@ -47,40 +38,26 @@ void fm_mounts_remove(const char *runtime_dir)
         unlink(path);
 }
 
-int fm_mounts_open_manager(const char *mount_point)
+char **fm_mounts_read(const char *runtime_dir)
 {
-        g_autofree char *mounts = mounts_path(NULL);
-        g_autofree char *lock = fm_runtime_path(NULL, FM_RUNTIME_LOCK);
-        g_autofree char *text = NULL, *pid = NULL;
-        bool listed = false, others = false;
+        g_autofree char *path = mounts_path(runtime_dir);
+        g_autoptr(GPtrArray) mounts = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *text = NULL;
 
-        if (!lock || !g_file_get_contents(mounts, &text, NULL, NULL) || !g_file_get_contents(lock, &pid, NULL, NULL))
-                return -1;
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return NULL;
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-        for (unsigned i = 0; lines[i]; i++) {
-                g_autofree char *path = g_strcompress(lines[i]);
-                struct fm_mount_entry entry;
-
-                if (strcmp(path, mount_point) == 0) {
-                        listed = true;
-                } else if (*path && fm_mount_find(path, &entry)) {
-                        others = true;
-                        fm_mount_entry_deinit(&entry);
-                }
-        }
-        return listed && !others ? (int)syscall(SYS_pidfd_open, (pid_t)atoi(pid), 0) : -1;
+        for (unsigned i = 0; lines[i]; i++)
+                if (*lines[i])
+                        g_ptr_array_insert(mounts, 0, g_strcompress(lines[i]));
+        g_ptr_array_add(mounts, NULL);
+        return (char **)g_ptr_array_free(g_steal_pointer(&mounts), false);
 }
 
-bool fm_mounts_wait_end(int manager)
+void fm_mounts_cut(const char *runtime_dir)
 {
-        struct pollfd wait = { .fd = manager, .events = POLLIN };
-        int r;
+        g_auto(GStrv) mounts = fm_mounts_read(runtime_dir);
 
-        if (manager < 0)
-                return true;
-        do
-                r = poll(&wait, 1, PATIENCE_MS);
-        while (r < 0 && errno == EINTR);
-        close(manager);
-        return r != 0;
+        for (unsigned i = 0; mounts && mounts[i]; i++)
+                fm_mount_end(mounts[i], FM_MOUNT_END_LAZY, NULL);
 }

@@ -94,13 +94,11 @@ static void end_dead_mount(const char *mount_point)
 {
         g_autofree char *path = fm_mount_path_resolve(mount_point);
         g_autofree char *error = NULL;
-        struct fm_mount_entry entry;
         int r;
 
-        if (!path || !fm_mount_find(path, &entry))
+        if (!path || !fm_mount_find(path, NULL))
                 return;
-        fm_mount_entry_deinit(&entry);
-        r = fm_mount_end(path, &error);
+        r = fm_mount_end(path, FM_MOUNT_END_FORCE, &error);
         if (r < 0)
                 fm_tool_complain("%s can't be unmounted: %s", path, error ? error : g_strerror(-r));
 }
@@ -112,6 +110,11 @@ static G_NORETURN void wait_and_clean(const struct run *run, int fd)
 
         setsid();
         if (TEMP_FAILURE_RETRY(read(fd, &done, 1)) == 0) {
+                /* The command may have mounted more. */
+                g_auto(GStrv) mounts = fm_mounts_read(run->runtime_dir);
+
+                for (unsigned i = 0; mounts && mounts[i]; i++)
+                        end_dead_mount(mounts[i]);
                 end_dead_mount(run->mount_point);
                 remove_directories(run);
         }
@@ -159,8 +162,18 @@ static void run_deinit(struct run *run)
         g_free(run->directory);
 }
 
+/* Made before the fork: in the child of a process with threads nothing may allocate. */
+static GStrv child_environment(const struct run *run, const char *directory)
+{
+        GStrv environment = g_get_environ();
+
+        environment = g_environ_setenv(environment, "FLTSIM_RUNTIME_DIR", run->runtime_dir, TRUE);
+        environment = g_environ_setenv(environment, "FLTSIM_MOUNT", run->mount_point, TRUE);
+        return directory ? g_environ_setenv(environment, "PWD", directory, TRUE) : environment;
+}
+
 /* directory NULL: the agent, which stays where we are. */
-static G_NORETURN void become(struct run *run, char **argv, const char *directory)
+static G_NORETURN void become(char **argv, char **environment, const char *directory)
 {
         sigset_t none;
 
@@ -169,19 +182,16 @@ static G_NORETURN void become(struct run *run, char **argv, const char *director
         signal(SIGPIPE, SIG_DFL);
         signal(SIGXFSZ, SIG_DFL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        setenv("FLTSIM_RUNTIME_DIR", run->runtime_dir, 1);
-        setenv("FLTSIM_MOUNT", run->mount_point, 1);
         if (directory) {
                 if (chdir(directory) < 0) {
                         fm_tool_complain("%s can't be entered: %s", directory, g_strerror(errno));
                         _exit(RUN_FAILED);
                 }
-                setenv("PWD", directory, 1);
         } else {
                 /* What the command prints may be somebody's input. */
                 dup2(STDERR_FILENO, STDOUT_FILENO);
         }
-        execvp(argv[0], argv);
+        execvpe(argv[0], argv, environment);
         fm_tool_complain("%s can't be run: %s", argv[0], g_strerror(errno));
         _exit(errno == ENOENT ? RUN_NOT_FOUND : RUN_CANT_EXECUTE);
 }
@@ -189,10 +199,12 @@ static G_NORETURN void become(struct run *run, char **argv, const char *director
 static int start_child(struct run *run, struct child *child, const char *what, char **argv, const char *directory,
                        char **error)
 {
+        g_auto(GStrv) environment = child_environment(run, directory);
+
         child->what = what;
         child->pid = fork();
         if (child->pid == 0)
-                become(run, argv, directory);
+                become(argv, environment, directory);
         if (child->pid < 0) {
                 child->pid = 0;
                 *error = g_strdup_printf("no process for the %s: %s", what, g_strerror(errno));
@@ -342,7 +354,7 @@ int fm_tool_run(const struct fm_tool_options *given, const char *source, char **
         if (r == 0) {
                 char *pairs[] = {(char *)source, run.mount_point, NULL};
 
-                r = fm_manager_start(&run.manager, &options, pairs, run.runtime_dir, &error);
+                r = fm_manager_start(&run.manager, &options, pairs, run.runtime_dir, true, &error);
                 run.started = r == 0;
         }
         if (r == 0 && options.agent)

@@ -50,6 +50,21 @@ for page in man8/fltsim.8 man8/fltmc.8 man1/fltcc.1 man8/scanagent.8; do
     is "$(basename "$page") is well-formed" "$(groff -man -ww -K utf8 -T utf8 -z "$ROOT$MANDIR/$page" 2>&1)" ""
   fi
 done
+
+# Defaults: --help and man page name the same number for an option.
+# default_of FILE OPTION: what stands after "default" in the option's lines of a help text.
+default_of_help() { sed -n "s/.* --$2[= ].*(default \([^ )]*\).*/\1/p" "$1" | sort -u; }
+default_of_man() { tr '\n' ' ' <"$1" | sed 's/\\-/-/g; s/\.TP/\n/g' | grep -E -- "--$2[ =\\]" | grep -oE '[0-9]+ by default' | sed 's/ .*//' | sort -u; }
+for option in attr-timeout entry-timeout sector-size agent-timeout; do
+  is "fltsim: the default of --$option" "$(default_of_man "$ROOT$MANDIR/man8/fltsim.8" $option)" \
+    "$(default_of_help "$T/fltsim.help" $option)"
+  ok "fltsim: --$option has one" test -n "$(default_of_help "$T/fltsim.help" $option)"
+done
+
+# What is read from the environment.
+for variable in $(grep -rhoE 'getenv\("[A-Z_]+"\)' "$SOURCE_ROOT"/src/{wire,nt,fltmgr,port,fuse,tools,win32,fltlib} | cut -d'"' -f2 | sort -u); do
+  ok "$variable is in fltsim(8)" grep -q "^\.B $variable\$" "$ROOT$MANDIR/man8/fltsim.8"
+done
 # Of other programs: meson, tests/run.sh, gdb.
 printf '%s\n' --thorough --benchmark --args | cat - "$T"/*.help | options >"$T/known"
 for page in README.md CONTRIBUTING.md docs/*.md examples/README.md; do

@@ -28,7 +28,7 @@ is "also after a signal that it handles" $? 137
 "$TEST_HELPERS/open-file" -n 50 "$MNT" >"$T/opens" &
 opener=$!
 wait_logged 40 unanswered
-ok "umount under load" fs_umount
+ok "umount --force under load" "$FLTSIM" umount --force "$MNT"
 wait $opener
 is "ends every operation with an error" "$(sed 's/denied [0-9]* failed [0-9]*/rest failed/' "$T/opens")" "opened 0 rest failed"
 ok "no mount is left" not is_mounted

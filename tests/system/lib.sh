@@ -146,9 +146,10 @@ finish() {
   done
   local manager
   manager=$(fs_pid)
-  if is_mounted; then
-    "$FLTSIM" umount "$MNT" >/dev/null 2>&1 || { umount -l "$MNT" || fusermount3 -uz "$MNT"; } 2>/dev/null
-  fi
+  local mount
+  for mount in $(awk -v below="$T/" 'index($2, below) == 1 && $3 ~ /^fuse/ { print $2 }' /proc/self/mounts | tac); do
+    "$FLTSIM" umount --force "$mount" >/dev/null 2>&1 || { umount -l "$mount" || fusermount3 -uz "$mount"; } 2>/dev/null
+  done
   if [ -n "$manager" ] && [ "$(cat "/proc/$manager/comm" 2>/dev/null)" = fltsim ]; then
     kill -KILL "$manager" 2>/dev/null
   fi

@@ -37,6 +37,51 @@ static void test_identity(struct scratch *scratch, gconstpointer data)
         g_assert_cmpuint(fm_inode_table_size(scratch->session->inodes), ==, 1);
 }
 
+/* Where filters show a file, and where it is: two paths, for it and what is below it. */
+static void assert_shown(struct fm_inode *inode, const char *shown, const char *real)
+{
+        g_autofree char *path = fm_inode_shown_path(inode);
+
+        g_assert_cmpstr(path, ==, shown);
+        assert_path(inode, real);
+}
+
+static void test_shown(struct scratch *scratch, gconstpointer data)
+{
+        struct fm_inode *root = scratch->session->root, *real, *inside, *top;
+
+        scratch_mkdir(scratch, "real");
+        scratch_mkdir(scratch, "top");
+        scratch_write(scratch, "real/inside", "text");
+        real = scratch_lookup(scratch, NULL, "real");
+        inside = scratch_lookup(scratch, real, "inside");
+        top = scratch_lookup(scratch, NULL, "top");
+        assert_shown(inside, "/real/inside", "/real/inside");
+        g_assert_cmpint(fm_inode_show(real, top, "shown"), ==, 0);
+        assert_shown(real, "/top/shown", "/real");
+        assert_shown(inside, "/top/shown/inside", "/real/inside");
+        /* Somewhere else, and never inside itself. */
+        g_assert_cmpint(fm_inode_show(real, root, "elsewhere"), ==, 0);
+        assert_shown(inside, "/elsewhere/inside", "/real/inside");
+        g_assert_cmpint(fm_inode_show(real, real, "itself"), ==, -ELOOP);
+        assert_shown(real, "/elsewhere", "/real");
+        g_assert_cmpint(fm_inode_show(top, real, "below"), ==, 0);
+        g_assert_cmpint(fm_inode_show(real, top, "loop"), ==, -ELOOP);
+        assert_shown(top, "/elsewhere/below", "/top");
+        /* It goes when nobody shows it any more, and with a rename of the file itself. */
+        g_assert_cmpint(fm_inode_show(top, NULL, NULL), ==, 0);
+        assert_shown(top, "/top", "/top");
+        g_assert_cmpint(fm_backing_rename(NULL, root, "real", root, "renamed", 0), ==, 0);
+        assert_shown(inside, "/renamed/inside", "/renamed/inside");
+        g_assert_cmpint(fm_inode_show(real, top, "shown"), ==, 0);
+        /* What it is shown in stays as long as it is. */
+        fm_inode_unref(top);
+        assert_shown(inside, "/top/shown/inside", "/renamed/inside");
+        fm_inode_unref(inside);
+        fm_inode_unref(real);
+        g_assert_cmpuint(fm_inode_table_size(scratch->session->inodes), ==, 1);
+}
+
 static void test_paths(struct scratch *scratch, gconstpointer data)
 {
         struct fm_inode *root = scratch->session->root, *d, *e, *f, *g;
@@ -218,6 +263,7 @@ int main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         add("/inode/identity", 0, test_identity);
         add("/inode/paths", 0, test_paths);
+        add("/inode/shown", 0, test_shown);
         add("/inode/no-escape", 0, test_no_escape);
         add("/inode/descriptors", 4, test_descriptors);
         add("/inode/replaced", 0, test_replaced);

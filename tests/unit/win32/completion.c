@@ -128,6 +128,56 @@ static void test_pool(void)
         CloseHandle(pool.started);
 }
 
+struct eager {
+        HANDLE port;
+        _Atomic unsigned received;
+};
+
+static DWORD WINAPI receive_all(LPVOID parameter)
+{
+        struct eager *eager = parameter;
+        LPOVERLAPPED overlapped;
+        ULONG_PTR key;
+        DWORD bytes;
+
+        while (GetQueuedCompletionStatus(eager->port, &bytes, &key, &overlapped, INFINITE) && key)
+                eager->received++;
+        return 0;
+}
+
+/* Packets of a thread that has had one itself, and does not come back for them: others take them. */
+static void test_own_packets(void)
+{
+        struct eager eager = { .port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0) };
+        unsigned posted = 0;
+        HANDLE threads[2];
+        LPOVERLAPPED overlapped;
+        ULONG_PTR key;
+        DWORD bytes;
+
+        PostQueuedCompletionStatus(eager.port, 0, 1, NULL);
+        g_assert_true(GetQueuedCompletionStatus(eager.port, &bytes, &key, &overlapped, 0));
+        for (unsigned i = 0; i < 2; i++)
+                threads[i] = CreateThread(NULL, 0, receive_all, &eager, 0, NULL);
+        for (unsigned i = 0; i < 1000; i++) {
+                /* Somebody was woken for a packet that is gone when he comes. */
+                for (unsigned n = i % 4; n > 0; n--, posted++) {
+                        PostQueuedCompletionStatus(eager.port, 0, 1, NULL);
+                        eager.received += GetQueuedCompletionStatus(eager.port, &bytes, &key, &overlapped, 0);
+                }
+                PostQueuedCompletionStatus(eager.port, 0, 1, NULL);
+                posted++;
+                while (eager.received < posted)
+                        SwitchToThread();
+        }
+        for (unsigned i = 0; i < 2; i++)
+                PostQueuedCompletionStatus(eager.port, 0, 0, NULL);
+        g_assert_cmpuint(WaitForMultipleObjects(2, threads, TRUE, 60000), ==, WAIT_OBJECT_0);
+        for (unsigned i = 0; i < 2; i++)
+                CloseHandle(threads[i]);
+        CloseHandle(eager.port);
+}
+
 static DWORD WINAPI wait_for_packet(LPVOID parameter)
 {
         OVERLAPPED *overlapped = (OVERLAPPED *)1;
@@ -227,6 +277,7 @@ int main(int argc, char **argv)
         g_test_add_func("/completion/several", test_several);
         g_test_add_func("/completion/refusals", test_refusals);
         g_test_add_func("/completion/pool", test_pool);
+        g_test_add_func("/completion/own-packets", test_own_packets);
         g_test_add_func("/completion/abandoned", test_abandoned);
         g_test_add_func("/completion/abandoned/waiters", test_abandoned_waiters);
         g_test_add_func("/completion/closed-with-packets", test_closed_with_packets);

@@ -219,7 +219,7 @@ static NTSTATUS OaJudgeOpen(_In_ PFLT_CALLBACK_DATA Data, _In_ PCFLT_RELATED_OBJ
         Question.Data = Data;
         Question.FltObjects = FltObjects;
 
-        Status = OaQueryFileState(FltObjects, &Question.State);
+        Status = OaLookAt(Context, &Question);
         if (!NT_SUCCESS(Status)) {
                 OaCount(Errors);
                 return OaAction(Globals.Parameters.ActionOnError);
@@ -303,7 +303,7 @@ static VOID OaScanAtCleanup(_In_ PFLT_CALLBACK_DATA Data, _In_ PCFLT_RELATED_OBJ
         Question.FltObjects = FltObjects;
         Question.Reason = OA_REASON_CLEANUP;
 
-        if (!NT_SUCCESS(OaQueryFileState(FltObjects, &Question.State)) || !OaIsWorthScanning(&Question.State))
+        if (!NT_SUCCESS(OaLookAt(Context, &Question)) || !OaIsWorthScanning(&Question.State))
                 return;
 
         Question.Name = OaGetName(Data);

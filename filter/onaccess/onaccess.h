@@ -120,7 +120,10 @@ typedef struct _OA_QUESTION {
         ULONG Reason;
         PFLT_FILE_NAME_INFORMATION Name; /* NULL: it has none that could be found out */
         LONGLONG Deadline;               /* interrupt time; 0: none */
+        /* By OaLookAt(): how the file is, and what was counted before that. */
         OA_FILE_STATE State;
+        LONG64 Modifications;
+        LONG Generation;
 } OA_QUESTION, *POA_QUESTION;
 
 typedef struct _OA_GLOBALS {
@@ -175,10 +178,12 @@ POA_STREAM_CONTEXT OaGetStreamContext(_In_ PCFLT_RELATED_OBJECTS FltObjects, _In
 VOID OaMarkModified(_Inout_ POA_STREAM_CONTEXT Context);
 /* Changed through the volume since somebody last looked at it. */
 BOOLEAN OaIsModified(_Inout_ POA_STREAM_CONTEXT Context);
+/* How the file is now; whatever happens to it later shows. Before every question about its verdict. */
+NTSTATUS OaLookAt(_In_opt_ POA_STREAM_CONTEXT Context, _Inout_ POA_QUESTION Question);
 /* A verdict that is known for the file as it is in State. Untrusted: also one whose stamps were too young to tell. */
 BOOLEAN OaRecallVerdict(_Inout_ POA_STREAM_CONTEXT Context, _In_ const OA_FILE_STATE *State, _In_ BOOLEAN Untrusted,
                         _Out_ POA_OUTCOME Outcome);
-/* Recalls, waits for the scan of another, or scans. Context NULL: scans. */
+/* Recalls, waits for the scan of another, or scans. Context NULL: scans. The question was looked at. */
 VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Question, _Out_ POA_OUTCOME Outcome);
 
 /* create.c */

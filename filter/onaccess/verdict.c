@@ -14,6 +14,7 @@
 #include "onaccess.h"
 
 #ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, OaLookAt)
 #pragma alloc_text(PAGE, OaFindVerdict)
 #endif
 
@@ -149,11 +150,19 @@ static NTSTATUS OaWaitForScan(_In_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION
         return FltCancellableWaitForSingleObject(&Context->ScanDone, Pointer, Question->Data);
 }
 
+NTSTATUS OaLookAt(_In_opt_ POA_STREAM_CONTEXT Context, _Inout_ POA_QUESTION Question)
+{
+        PAGED_CODE();
+
+        /* In this order: whatever happens after the first line shows in one of them. */
+        Question->Modifications = Context != NULL ? OaModifications(Context) : 0;
+        Question->Generation = ReadNoFence(&Globals.Generation);
+        return OaQueryFileState(Question->FltObjects, &Question->State);
+}
+
 VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Question, _Out_ POA_OUTCOME Outcome)
 {
-        LONG64 Modifications;
         ULONGLONG Serial;
-        LONG Generation;
         BOOLEAN Trusted;
 
         PAGED_CODE();
@@ -166,12 +175,6 @@ VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Questi
         }
 
         for (;;) {
-                /* In this order: whatever happens after the first line shows in one of them. */
-                Modifications = OaModifications(Context);
-                Generation = ReadNoFence(&Globals.Generation);
-                Outcome->Status = OaQueryFileState(Question->FltObjects, &Question->State);
-                if (!NT_SUCCESS(Outcome->Status))
-                        return;
                 Trusted = OaIsOldEnough(&Question->State);
 
                 ExAcquireFastMutex(&Context->Lock);
@@ -190,6 +193,9 @@ VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Questi
                         return;
                 if (OaShareOutcome(Context, Serial, &Question->State, Outcome))
                         return;
+                Outcome->Status = OaLookAt(Context, Question);
+                if (!NT_SUCCESS(Outcome->Status))
+                        return;
         }
 
         Context->Scanning = TRUE;
@@ -202,8 +208,8 @@ VOID OaFindVerdict(_In_opt_ POA_STREAM_CONTEXT Context, _In_ POA_QUESTION Questi
         ExAcquireFastMutex(&Context->Lock);
         Context->Scanning = FALSE;
         Context->Last = *Outcome;
-        Context->LastModifications = Modifications;
-        Context->LastGeneration = Generation;
+        Context->LastModifications = Question->Modifications;
+        Context->LastGeneration = Question->Generation;
         Context->LastState = Question->State;
         Context->LastTrusted = Trusted;
         KeSetEvent(&Context->ScanDone, IO_NO_INCREMENT, FALSE);

@@ -39,6 +39,7 @@ struct fm_file {
          */
         _Atomic(PFILE_OBJECT) file_object;
         _Atomic bool written;        /* data or size changed through this handle since the slow path's last cleanup */
+        bool cleaning;               /* a cleanup of it is under way; slow_barrier.c's lock */
         bool no_flush;               /* the kernel was told not to send FLUSH */
         bool internal;               /* a file object's own, never given to the kernel: not closed with the mount */
         _Atomic bool locked;         /* byte range locks were set through it */

@@ -5,7 +5,8 @@
  * flock() locks belong to an open file, and our file is open as often as his: they are taken on its descriptor.
  * Byte range locks belong to a process or to an open file; the kernel names the owner with a number. Each
  * owner of an inode gets a descriptor of its own, and his locks are OFD locks on it: they merge with
- * each other and conflict with everybody else's. What is lost against local locks: EDEADLK.
+ * each other and conflict with everybody else's. The kernel looks for deadlocks among locks of processes only, so that
+ * is done here, among the owners of the mount.
  *
  * A wait is the system call itself, on the worker that carries the request. A cancelled one is ended by a
  * signal that is sent until it has left, so it does not matter when the first came.
@@ -48,6 +49,21 @@ static struct {
         pthread_mutex_t lock;
         struct waiter *first; /* guarded by lock */
 } waiters = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* An owner that waits for a byte range lock. */
+struct pending {
+        struct pending *next;
+        struct fm_inode *inode; /* borrowed: its file is open as long as somebody waits */
+        uint64_t owner;
+        const struct flock *lock;
+};
+
+static struct {
+        pthread_mutex_t lock; /* taken before an inode's */
+        struct pending *first;
+} pendings = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+enum { DEADLOCK_DEPTH = 10 }; /* as far as the kernel looks */
 
 static const off_t offset_max = INT64_MAX;
 
@@ -335,6 +351,74 @@ static pid_t find_conflict(struct fm_inode *inode, uint64_t owner_id, const stru
         return tid;
 }
 
+static bool holds_conflicting(const struct fm_lock_owner *owner, const struct flock *lock)
+{
+        guint i;
+
+        for (i = 0; i < owner->ranges->len; i++) {
+                const struct range *range = &g_array_index(owner->ranges, struct range, i);
+
+                if (range->start <= end_of(lock) && range->end >= lock->l_start &&
+                    (range->type == F_WRLCK || lock->l_type == F_WRLCK))
+                        return true;
+        }
+        return false;
+}
+
+/* Whether somebody whom the pending one waits for waits, himself or through others, for `owner`. */
+static bool leads_to_locked(const struct pending *pending, uint64_t owner, unsigned depth)
+{
+        struct fm_inode *inode = pending->inode;
+        g_autoptr(GArray) holders = g_array_new(false, false, sizeof(uint64_t));
+        struct fm_lock_owner *holder;
+        struct pending *next;
+        guint i;
+
+        pthread_mutex_lock(&inode->lock);
+        for (holder = inode->lock_owners; holder; holder = holder->next) {
+                if (holder->id != pending->owner && !holder->dead && holds_conflicting(holder, pending->lock))
+                        g_array_append_val(holders, holder->id);
+        }
+        pthread_mutex_unlock(&inode->lock);
+        for (i = 0; i < holders->len; i++) {
+                const uint64_t id = g_array_index(holders, uint64_t, i);
+
+                if (id == owner && depth > 0)
+                        return true;
+                for (next = pendings.first; next && depth < DEADLOCK_DEPTH; next = next->next) {
+                        if (next->owner == id && leads_to_locked(next, owner, depth + 1))
+                                return true;
+                }
+        }
+        return false;
+}
+
+/* False: to wait would be a deadlock. Else the owner counts as waiting until pending_leave(). */
+static bool pending_enter(struct pending *pending)
+{
+        bool deadlock;
+
+        pthread_mutex_lock(&pendings.lock);
+        deadlock = leads_to_locked(pending, pending->owner, 0);
+        if (!deadlock) {
+                pending->next = pendings.first;
+                pendings.first = pending;
+        }
+        pthread_mutex_unlock(&pendings.lock);
+        return !deadlock;
+}
+
+static void pending_leave(struct pending *pending)
+{
+        struct pending **p;
+
+        pthread_mutex_lock(&pendings.lock);
+        for (p = &pendings.first; *p != pending; p = &(*p)->next)
+                ;
+        *p = pending->next;
+        pthread_mutex_unlock(&pendings.lock);
+}
+
 int fm_backing_getlk(struct fm_file *file, uint64_t owner_id, struct flock *lock)
 {
         struct fm_lock_owner *owner;
@@ -366,8 +450,15 @@ int fm_backing_setlk(struct fm_file *file, uint64_t owner_id, pid_t tid, const s
         call.lock = *lock;
         call.lock.l_pid = 0;
         r = FM_NEG(fcntl(owner->fd, F_OFD_SETLK, &call.lock));
-        if (wait && (r == -EAGAIN || r == -EACCES))
-                r = wait_for(cancel, ofd_wait, &call);
+        if (wait && (r == -EAGAIN || r == -EACCES)) {
+                struct pending pending = {.inode = inode, .owner = owner_id, .lock = lock};
+
+                r = -EDEADLK;
+                if (pending_enter(&pending)) {
+                        r = wait_for(cancel, ofd_wait, &call);
+                        pending_leave(&pending);
+                }
+        }
         if (r == 0) {
                 pthread_mutex_lock(&inode->lock);
                 if (!owner->dead)

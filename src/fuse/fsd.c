@@ -41,16 +41,6 @@ struct fm_stream *fm_fsd_stream(PFLT_VOLUME volume, struct fm_inode *inode)
         return other;
 }
 
-static void set_flags(PFILE_OBJECT file, ULONG flags)
-{
-        __atomic_fetch_or(&file->Flags, flags, __ATOMIC_RELAXED);
-}
-
-static void clear_flags(PFILE_OBJECT file, ULONG flags)
-{
-        __atomic_fetch_and(&file->Flags, ~flags, __ATOMIC_RELAXED);
-}
-
 void fm_fsd_attach(PFILE_OBJECT file, struct fm_fsd_opened *opened, ACCESS_MASK access, ULONG share,
                    ULONG options)
 {
@@ -75,21 +65,18 @@ void fm_fsd_attach(PFILE_OBJECT file, struct fm_fsd_opened *opened, ACCESS_MASK 
         object->opened = true;
 
         file->FsContext = object->stream;
+        file->FsContext2 = fsd;
+        file->SectionObjectPointer = &object->stream->section_pointers;
         file->ReadAccess = (access & (FILE_READ_DATA | FILE_EXECUTE)) != 0;
         file->WriteAccess = (access & (FILE_WRITE_DATA | FILE_APPEND_DATA)) != 0;
         file->DeleteAccess = (access & DELETE) != 0;
+        /* As on Windows: what does not take part in sharing shares nothing. */
+        if (!file->ReadAccess && !file->WriteAccess && !file->DeleteAccess)
+                share = 0;
         file->SharedRead = (share & FILE_SHARE_READ) != 0;
         file->SharedWrite = (share & FILE_SHARE_WRITE) != 0;
         file->SharedDelete = (share & FILE_SHARE_DELETE) != 0;
-        set_flags(file,
-                  FO_OPENED_CASE_SENSITIVE |
-                          (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
-                                   ? FO_SYNCHRONOUS_IO
-                                   : 0) |
-                          (options & FILE_WRITE_THROUGH ? FO_WRITE_THROUGH : 0) |
-                          (options & FILE_NO_INTERMEDIATE_BUFFERING ? FO_NO_INTERMEDIATE_BUFFERING : 0) |
-                          (options & FILE_SEQUENTIAL_ONLY ? FO_SEQUENTIAL_ONLY : 0) |
-                          (options & FILE_DELETE_ON_CLOSE ? FO_DELETE_ON_CLOSE : 0));
+        fm_file_object_change_flags(file, fm_file_object_flags(options), 0);
 }
 
 static bool can_do(const struct fm_file *file, bool writable)
@@ -138,8 +125,7 @@ void fm_fsd_mark_written(PFILE_OBJECT file)
         if (fsd->file)
                 atomic_store(&fsd->file->written, true);
         fm_file_object(file)->cleaned = false;
-        clear_flags(file, FO_CLEANUP_COMPLETE);
-        set_flags(file, FO_FILE_MODIFIED);
+        fm_file_object_change_flags(file, FO_FILE_MODIFIED, FO_CLEANUP_COMPLETE);
 }
 
 /* Whether (parent, name) is still the inode. */
@@ -253,6 +239,8 @@ static void close_file(PFILE_OBJECT file)
         object->fsd_file = NULL;
         object->stream = NULL;
         file->FsContext = NULL;
+        file->FsContext2 = NULL;
+        file->SectionObjectPointer = NULL;
         fm_file_free(fsd->own[0]);
         fm_file_free(fsd->own[1]);
         fm_fsd_search_free(fsd->search);
@@ -410,6 +398,7 @@ static void dispatch(struct fm_operation *op)
 const struct fm_fsd_ops fm_fuse_fsd = {
         .dispatch = dispatch,
         .path = file_path,
+        .real_path = fm_fsd_real_path,
         .close_file = close_file,
         .open_data = open_data,
 };

@@ -141,6 +141,12 @@ bool fm_fsd_perform(struct fm_operation *op, ULONG code, const void *input, ULON
 /* Volume-relative name of an open file as it is now, pool-allocated; false: it has none. */
 bool fm_fsd_name(PFILE_OBJECT file, PUNICODE_STRING ret);
 
+/* The result of a disposition: the name goes at CLEANUP, or stays after all. */
+void fm_fsd_set_disposition(struct fm_operation *op, bool delete, bool ignore_read_only);
+
+/* fm_fsd_ops.real_path */
+NTSTATUS fm_fsd_real_path(PFLT_VOLUME volume, struct fm_operation *create, const char *path, char **ret);
+
 /* One function for each major, in the file of its subject. */
 void fm_fsd_create(struct fm_operation *op);
 void fm_fsd_read(struct fm_operation *op);

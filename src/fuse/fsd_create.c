@@ -166,6 +166,12 @@ static NTSTATUS open_by_id(struct fm_operation *op, struct fm_fsd_place *place)
         return place->inode ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
+/* A link or a special file: FSCTL_SET_REPARSE_POINT, which follows, makes it. There is nothing to see before. */
+static bool is_reservation(const struct fm_fsd_request *request)
+{
+        return request && request->mode & S_IFMT && !S_ISREG(request->mode) && !S_ISDIR(request->mode);
+}
+
 static void open_place(struct fm_operation *op, struct fm_fsd_place *place, ACCESS_MASK access)
 {
         const ULONG options = op->iopb.Parameters.Create.Options, disposition = options >> 24;
@@ -194,7 +200,11 @@ static void open_place(struct fm_operation *op, struct fm_fsd_place *place, ACCE
         } else {
                 if (disposition == FILE_OPEN || disposition == FILE_OVERWRITE)
                         return fail(op, STATUS_OBJECT_NAME_NOT_FOUND);
-                error = make_new(op, caller, place, access, request, &opened.file, &created);
+                if (is_reservation(request))
+                        error = 0;
+                else
+                        error = make_new(op, caller, place, access, request, &opened.file, &created);
+                created |= error == 0 && !place->inode;
         }
         opened.information = created                         ? FILE_CREATED
                              : disposition == FILE_SUPERSEDE ? FILE_SUPERSEDED
@@ -236,6 +246,43 @@ static bool request_holds(const struct fm_operation *op)
                memcmp(request->made, file->FileName.Buffer, request->made_length) == 0;
 }
 
+/* Where a place is, malloc'd; NULL: nobody knows. */
+static char *place_path(const struct fm_fsd_place *place)
+{
+        char *directory, *path = NULL;
+
+        if (!place->parent)
+                return fm_inode_path(place->inode);
+        directory = fm_inode_path(place->parent);
+        if (directory && asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, place->name) < 0)
+                path = NULL;
+        free(directory);
+        return path;
+}
+
+NTSTATUS fm_fsd_real_path(PFLT_VOLUME volume, struct fm_operation *create, const char *path, char **ret)
+{
+        struct fm_session *session = volume->fsd_context;
+        struct fm_fsd_place place = {0};
+        NTSTATUS status;
+
+        if (create && request_holds(create)) {
+                /* The kernel has followed the links. */
+                *ret = strdup(path);
+                return STATUS_SUCCESS;
+        }
+        if (create && create->iopb.Parameters.Create.Options & FILE_OPEN_BY_FILE_ID)
+                status = open_by_id(create, &place);
+        else
+                status = fm_fsd_walk(session, NULL, session->root, path, false, &place);
+        if (NT_SUCCESS(status)) {
+                *ret = place_path(&place);
+                status = *ret ? STATUS_SUCCESS : STATUS_OBJECT_NAME_NOT_FOUND;
+        }
+        fm_fsd_place_clear(&place);
+        return status;
+}
+
 void fm_fsd_create(struct fm_operation *op)
 {
         PFILE_OBJECT file = op->iopb.TargetFileObject;
@@ -272,6 +319,6 @@ void fm_fsd_create(struct fm_operation *op)
         else
                 open_place(op, &place, access);
         if (fm_fsd_file(file) && file->FileName.Length == 0 && !file->RelatedFileObject)
-                file->Flags |= FO_VOLUME_OPEN;
+                fm_file_object_change_flags(file, FO_VOLUME_OPEN, 0);
         fm_fsd_place_clear(&place);
 }

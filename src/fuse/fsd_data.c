@@ -9,6 +9,7 @@
 #include "fuse/fsd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "nt/status.h"
 
@@ -17,6 +18,13 @@
 static void *current_buffer(PMDL mdl, PVOID buffer)
 {
         return mdl ? MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) : buffer;
+}
+
+/* A filter's own transfer through a synchronous file object; the kernel of the mount keeps its positions itself. */
+static bool moves_position(const struct fm_operation *op)
+{
+        return op->requestor.kernel && !(op->iopb.IrpFlags & IRP_PAGING_IO) &&
+               __atomic_load_n(&op->iopb.TargetFileObject->Flags, __ATOMIC_RELAXED) & FO_SYNCHRONOUS_IO;
 }
 
 void fm_fsd_read(struct fm_operation *op)
@@ -48,7 +56,7 @@ void fm_fsd_read(struct fm_operation *op)
                 fm_operation_set_error(op, -(int)count);
                 return;
         }
-        if (object->Flags & FO_SYNCHRONOUS_IO && op->requestor.kernel && !(op->iopb.IrpFlags & IRP_PAGING_IO))
+        if (moves_position(op))
                 object->CurrentByteOffset.QuadPart = offset + count;
         fm_operation_set_result(op, count == 0 && length ? STATUS_END_OF_FILE : STATUS_SUCCESS,
                                 (ULONG_PTR)count);
@@ -88,19 +96,56 @@ void fm_fsd_write(struct fm_operation *op)
         }
         if (count > 0)
                 fm_fsd_mark_written(object);
-        if (object->Flags & FO_SYNCHRONOUS_IO && op->requestor.kernel && !at_end &&
-            !(op->iopb.IrpFlags & IRP_PAGING_IO))
+        if (!at_end && moves_position(op))
                 object->CurrentByteOffset.QuadPart = offset + count;
         fm_operation_set_result(op, STATUS_SUCCESS, (ULONG_PTR)count);
 }
 
+/* A lock that a filter makes by itself: the file object owns it, and it counts for all who lock the backing file. */
+static int own_lock(struct fm_operation *op)
+{
+        const FLT_IO_PARAMETER_BLOCK *iopb = &op->iopb;
+        PFILE_OBJECT object = iopb->TargetFileObject;
+        const LARGE_INTEGER *length = iopb->Parameters.LockControl.Length;
+        const bool lock = iopb->MinorFunction == IRP_MN_LOCK;
+        const bool all = iopb->MinorFunction == IRP_MN_UNLOCK_ALL || iopb->MinorFunction == IRP_MN_UNLOCK_ALL_BY_KEY;
+        struct flock range = {.l_whence = SEEK_SET, .l_type = F_UNLCK};
+        struct fm_file *file;
+        int error;
+
+        if (!all && (!length || length->QuadPart <= 0 || iopb->Parameters.LockControl.ByteOffset.QuadPart < 0))
+                return -EINVAL;
+        if (!all) {
+                range.l_start = iopb->Parameters.LockControl.ByteOffset.QuadPart;
+                /* Past what Linux can say is to the end of all files. */
+                range.l_len = length->QuadPart > INT64_MAX - range.l_start ? 0 : length->QuadPart;
+        }
+        if (lock)
+                range.l_type = iopb->OperationFlags & SL_EXCLUSIVE_LOCK ? F_WRLCK : F_RDLCK;
+        error = fm_fsd_get_file(object, false, &file);
+        if (error < 0)
+                return error;
+        return fm_backing_setlk(file, (uintptr_t)object, 0, &range,
+                                lock && !(iopb->OperationFlags & SL_FAIL_IMMEDIATELY), op->requestor.cancel);
+}
+
 /*
- * The kernel's lock requests carry their own way to lock; NT's rules (mandatory, for one file object) are not
- * those of the backing file system, so a lock that a filter makes by itself is refused.
+ * The kernel's lock requests carry their own way to lock. NT's rules (mandatory, for one file object) are not those of
+ * the backing file system: a lock keeps out only who asks for one, and an unlock may be of a part.
  */
 void fm_fsd_lock_control(struct fm_operation *op)
 {
+        int error;
+
+        if (op->iopb.MinorFunction == IRP_MN_LOCK)
+                op->iopb.TargetFileObject->LockOperation = TRUE;
         if (fm_fsd_perform(op, op->iopb.MinorFunction, NULL, 0))
                 return;
-        fm_operation_set_result(op, STATUS_NOT_SUPPORTED, 0);
+        error = own_lock(op);
+        if (error == -EAGAIN || error == -EACCES)
+                fm_operation_set_result(op, STATUS_LOCK_NOT_GRANTED, 0);
+        else if (error < 0)
+                fm_operation_set_error(op, -error);
+        else
+                fm_operation_set_result(op, STATUS_SUCCESS, 0);
 }

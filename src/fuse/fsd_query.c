@@ -153,12 +153,16 @@ void fm_fsd_query_open(struct fm_operation *op)
 
 void fm_fsd_network_query_open(struct fm_operation *op)
 {
+        struct fm_fsd_request *request = op->fsd_request;
         ULONG written = 0;
 
         if (!op->iopb.TargetFileObject || !op->iopb.Parameters.NetworkQueryOpen.NetworkInformation) {
                 fm_operation_set_result(op, STATUS_INVALID_PARAMETER, 0);
                 return;
         }
+        if (name_is_unchanged(op) &&
+            fm_fsd_perform(op, FileNetworkOpenInformation, request->made, request->made_length))
+                return;
         query_by_name(op, FileNetworkOpenInformation, op->iopb.Parameters.NetworkQueryOpen.NetworkInformation,
                       sizeof(FILE_NETWORK_OPEN_INFORMATION), &written);
 }

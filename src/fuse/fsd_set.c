@@ -164,7 +164,7 @@ static int try_hopeless_deletion(PFILE_OBJECT file, const struct fm_caller *call
         return hopeless ? fm_fsd_delete_name(caller, file) : 0;
 }
 
-static void set_disposition(struct fm_operation *op, bool delete, bool ignore_read_only)
+void fm_fsd_set_disposition(struct fm_operation *op, bool delete, bool ignore_read_only)
 {
         PFILE_OBJECT file = op->iopb.TargetFileObject;
         struct fm_fsd_file *fsd = fm_fsd_file(file);
@@ -182,7 +182,7 @@ static void set_disposition(struct fm_operation *op, bool delete, bool ignore_re
         }
         if (error < 0)
                 return finish(op, error);
-        fsd->delete_pending = delete &&!fsd->deleted;
+        fsd->delete_pending = delete && !fsd->deleted;
         file->DeletePending = fsd->delete_pending;
         done(op, STATUS_SUCCESS);
 }
@@ -379,11 +379,11 @@ void fm_fsd_set_information(struct fm_operation *op)
                 fsd->options = (fsd->options & ~flags) | (*(const ULONG *)buffer & flags);
                 return done(op, STATUS_SUCCESS);
         case FileDispositionInformation:
-                return set_disposition(op, ((const FILE_DISPOSITION_INFORMATION *)buffer)->DeleteFile, false);
+                return fm_fsd_set_disposition(op, ((const FILE_DISPOSITION_INFORMATION *)buffer)->DeleteFile, false);
         case FileDispositionInformationEx:
                 flags = *(const ULONG *)buffer;
-                return set_disposition(op, flags & FILE_DISPOSITION_DELETE,
-                                       flags & FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE);
+                return fm_fsd_set_disposition(op, flags & FILE_DISPOSITION_DELETE,
+                                              flags & FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE);
         default:
                 break;
         }

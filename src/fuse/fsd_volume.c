@@ -12,6 +12,9 @@
 #include "nt/status.h"
 #include "nt/unicode.h"
 
+/* Guards the label in a volume's VPB. It is the mount's: Linux has no way to ask a directory for one. */
+static pthread_mutex_t label_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static ULONG put_name(void *buffer, ULONG length, ULONG at, const WCHAR *name, ULONG bytes, NTSTATUS *status)
 {
         const ULONG room = length - at;
@@ -33,7 +36,7 @@ static ULONG sectors_per_unit(const struct statvfs *fs, ULONG sector)
 NTSTATUS fm_fsd_fill_volume(struct fm_operation *op, const struct statvfs *fs, int class, void *buffer,
                             ULONG length, ULONG *written)
 {
-        static const WCHAR label[] = L"fltsim", file_system[] = L"NTFS";
+        static const WCHAR file_system[] = L"NTFS";
         struct fm_session *session = fm_fsd_session(op);
         const ULONG sector = op->volume->sector_size;
         NTSTATUS status = STATUS_SUCCESS;
@@ -45,9 +48,11 @@ NTSTATUS fm_fsd_fill_volume(struct fm_operation *op, const struct statvfs *fs, i
                         return STATUS_INFO_LENGTH_MISMATCH;
                 memset(out, 0, offsetof(FILE_FS_VOLUME_INFORMATION, VolumeLabel));
                 out->VolumeSerialNumber = (ULONG)(fs->f_fsid ^ (uint64_t)fs->f_fsid >> 32);
-                out->VolumeLabelLength = sizeof(label) - sizeof(WCHAR);
-                *written = put_name(buffer, length, offsetof(FILE_FS_VOLUME_INFORMATION, VolumeLabel), label,
-                                    out->VolumeLabelLength, &status);
+                pthread_mutex_lock(&label_lock);
+                out->VolumeLabelLength = op->volume->vpb.VolumeLabelLength;
+                *written = put_name(buffer, length, offsetof(FILE_FS_VOLUME_INFORMATION, VolumeLabel),
+                                    op->volume->vpb.VolumeLabel, out->VolumeLabelLength, &status);
+                pthread_mutex_unlock(&label_lock);
                 return status;
         }
         case FileFsSizeInformation: {
@@ -145,8 +150,38 @@ void fm_fsd_query_volume(struct fm_operation *op)
         fm_operation_set_result(op, status, written);
 }
 
+static NTSTATUS set_label(PFLT_VOLUME volume, const FILE_FS_LABEL_INFORMATION *label, ULONG length)
+{
+        if (!label || length < sizeof(*label) ||
+            label->VolumeLabelLength > length - offsetof(FILE_FS_LABEL_INFORMATION, VolumeLabel))
+                return STATUS_INFO_LENGTH_MISMATCH;
+        if (label->VolumeLabelLength > MAXIMUM_VOLUME_LABEL_LENGTH || label->VolumeLabelLength % sizeof(WCHAR))
+                return STATUS_INVALID_VOLUME_LABEL;
+        if (volume->read_only)
+                return STATUS_MEDIA_WRITE_PROTECTED;
+        pthread_mutex_lock(&label_lock);
+        memcpy(volume->vpb.VolumeLabel, label->VolumeLabel, label->VolumeLabelLength);
+        volume->vpb.VolumeLabelLength = (USHORT)label->VolumeLabelLength;
+        pthread_mutex_unlock(&label_lock);
+        return STATUS_SUCCESS;
+}
+
 void fm_fsd_set_volume(struct fm_operation *op)
 {
-        /* Labels and quotas belong to the backing file system. */
-        fm_operation_set_result(op, STATUS_NOT_SUPPORTED, 0);
+        NTSTATUS status;
+
+        switch (op->iopb.Parameters.SetVolumeInformation.FsInformationClass) {
+        case FileFsLabelInformation:
+                status = set_label(op->volume, op->iopb.Parameters.SetVolumeInformation.VolumeBuffer,
+                                   op->iopb.Parameters.SetVolumeInformation.Length);
+                break;
+        case FileFsControlInformation:
+        case FileFsObjectIdInformation:
+                /* Quotas and ids belong to the backing file system. */
+                status = STATUS_NOT_SUPPORTED;
+                break;
+        default:
+                status = STATUS_INVALID_INFO_CLASS;
+        }
+        fm_operation_set_result(op, status, 0);
 }

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "fltmgr/name.h"
 #include "fltmgr/objects.h"
 #include "fuse/backing-internal.h"
 #include "fuse/session.h"
@@ -135,6 +136,7 @@ static void inode_free(struct fm_inode *inode)
         fm_lock_owners_free(inode);
         pthread_mutex_destroy(&inode->lock);
         free(inode->name);
+        g_free(inode->shown_name);
         free(inode->handle);
         g_free(inode);
 }
@@ -143,7 +145,7 @@ void fm_inode_unref_n(struct fm_inode *inode, uint64_t count)
 {
         while (inode && atomic_fetch_sub(&inode->refs, count) == count) {
                 struct fm_inode_table *table = inode->session->inodes;
-                struct fm_inode *parent = inode->parent;
+                struct fm_inode *parent = inode->parent, *shown = inode->shown_parent;
                 struct fm_inode_shard *shard;
                 uint64_t hash;
 
@@ -159,6 +161,7 @@ void fm_inode_unref_n(struct fm_inode *inode, uint64_t count)
                 pthread_mutex_unlock(&shard->lock);
 
                 inode_free(inode);
+                fm_inode_unref(shown);
                 inode = parent;
                 count = 1;
         }
@@ -342,6 +345,8 @@ void fm_inode_renamed(struct fm_inode *inode, struct fm_inode *parent, const cha
         if (!inode)
                 return;
         set_name(inode, parent, name);
+        fm_inode_show(inode, NULL, NULL);
+        fm_names_forget();
         atomic_store(&inode->keep_fd, false);
 }
 
@@ -352,8 +357,10 @@ void fm_inode_unnamed(struct fm_inode *inode, struct fm_inode *parent, const cha
 
         if (!inode)
                 return;
-        if (last_link)
+        if (last_link) {
                 atomic_store(&inode->keep_fd, true);
+                fm_inode_show(inode, NULL, NULL);
+        }
         pthread_mutex_lock(&inode->lock);
         if (inode->parent && (last_link || (inode->parent == parent && strcmp(inode->name, name) == 0))) {
                 old = inode->parent;

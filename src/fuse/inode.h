@@ -32,6 +32,12 @@ struct fm_content_stamp {
         off_t size;
 };
 
+/* A file's size, and what filters made of it. */
+struct fm_size_view {
+        off_t real, shown;
+        unsigned generation; /* of the session: the filters that did it */
+};
+
 struct fm_inode {
         struct fm_session *session; /* borrowed; outlives every inode */
         struct fm_device *device;   /* borrowed */
@@ -45,11 +51,18 @@ struct fm_inode {
         pthread_mutex_t lock;          /* guards the next group */
         struct fm_inode *parent;       /* reference; NULL: no known name */
         char *name;                    /* of the last lookup */
+        struct fm_inode *shown_parent; /* reference; with shown_name: where filters show it. NULL: where it is */
+        char *shown_name;
         struct fm_content_stamp stamp; /* valid if stamped */
         bool stamped;
         struct fm_lock_owner *lock_owners;
+        struct fm_size_view view; /* valid if viewed */
+
+        _Atomic bool viewed; /* filters have shown another size than the file's: caching.c */
 
         _Atomic int64_t told_size; /* what the kernel was last told; -1: nothing yet */
+
+        _Atomic bool is_shown; /* shown_parent is set: inode_shown.c */
 
         /*
          * Slot of the slow path: made on first use (compare and exchange from NULL), freed with
@@ -80,6 +93,11 @@ void fm_inode_unref_n(struct fm_inode *inode, uint64_t count);
 char *fm_inode_path(struct fm_inode *inode);
 /* Reference to the directory it was last found in (the root's is the root) or NULL; *name (may be NULL) is malloc'd. */
 struct fm_inode *fm_inode_parent(struct fm_inode *inode, char **name);
+
+/* The same where filters show it: what the kernel, and so a caller, calls it. */
+char *fm_inode_shown_path(struct fm_inode *inode);
+/* Filters show it as name in parent (NULL: where it is). -ELOOP: that is inside itself. */
+int fm_inode_show(struct fm_inode *inode, struct fm_inode *parent, const char *name);
 
 static inline bool fm_inode_is_directory(const struct fm_inode *inode)
 {

@@ -60,6 +60,9 @@ void fm_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid,
                 wanted |= FM_MAJOR(SET_SECURITY) | FM_MAJOR(SET_INFORMATION);
         else
                 wanted |= FM_MAJOR(SET_INFORMATION);
+        /* The answer has the size as filters show it. */
+        if (fm_caching_has_view(inode))
+                wanted |= FM_MAJOR(QUERY_INFORMATION) | FM_MAJOR(QUERY_OPEN);
         if (fm_session_wants(inode->session, wanted)) {
                 fm_slow_setattr(req, inode, attr, valid, file);
                 return;

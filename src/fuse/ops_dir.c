@@ -62,13 +62,15 @@ static bool add_entry(const struct fm_directory_entry *entry, void *data)
 static void read_directory(fuse_req_t req, size_t size, off_t offset, struct fm_file *file, bool plus)
 {
         struct listing listing = {.parent = file->inode, .size = size, .plus = plus};
+        struct fm_session *session = file->inode->session;
+        const double attr_timeout = fm_caching_attr_timeout(session);
         g_autoptr(GPtrArray) inodes = plus ? g_ptr_array_new() : NULL;
         g_autofree char *buffer = NULL;
         guint i;
         int r;
 
         /* Where a listing was begun the slow way it is read to its end that way: only that knows its offsets. */
-        if (fm_session_wants(file->inode->session, FM_MAJOR(DIRECTORY_CONTROL)) ||
+        if (fm_session_wants(session, FM_MAJOR(DIRECTORY_CONTROL)) ||
             (offset && atomic_load_explicit(&file->listed, memory_order_relaxed))) {
                 fm_slow_readdir(req, file, size, offset, plus);
                 return;
@@ -86,9 +88,11 @@ static void read_directory(fuse_req_t req, size_t size, off_t offset, struct fm_
                 r = fuse_reply_buf(req, buffer, listing.used);
         else
                 fm_op_reply(req, r);
-        if (r < 0) {
-                for (i = 0; inodes && i < inodes->len; i++)
+        for (i = 0; inodes && i < inodes->len; i++) {
+                if (r < 0)
                         fm_inode_unref(inodes->pdata[i]);
+                else
+                        fm_caching_answered(session, (uintptr_t)inodes->pdata[i], attr_timeout);
         }
 }
 

@@ -37,6 +37,7 @@ void fm_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void reply_create(fuse_req_t req, struct fm_file *file, const struct stat *st, struct fuse_file_info *fi)
 {
         struct fm_inode *inode = fm_inode_ref(file->inode);
+        struct fm_session *session = inode->session;
         struct fuse_entry_param entry;
 
         fm_caching_fill(file, st, fi);
@@ -44,6 +45,8 @@ static void reply_create(fuse_req_t req, struct fm_file *file, const struct stat
         if (fuse_reply_create(req, &entry, fi) < 0) {
                 fm_file_free(file);
                 fm_inode_unref(inode);
+        } else {
+                fm_caching_answered(session, entry.ino, entry.attr_timeout);
         }
 }
 

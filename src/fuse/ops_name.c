@@ -7,6 +7,7 @@
 
 void fm_op_reply_entry(fuse_req_t req, int r, struct fm_inode *inode, const struct stat *attr)
 {
+        struct fm_session *session = fm_op_session(req);
         struct fuse_entry_param entry;
 
         if (r < 0) {
@@ -16,6 +17,8 @@ void fm_op_reply_entry(fuse_req_t req, int r, struct fm_inode *inode, const stru
         fm_caching_fill_entry(inode, attr, &entry);
         if (fuse_reply_entry(req, &entry) < 0)
                 fm_inode_unref(inode);
+        else
+                fm_caching_answered(session, entry.ino, entry.attr_timeout);
 }
 
 /* "." and ".." come from who holds a file handle of the mount; the number may be of an inode that is long gone. */
@@ -45,7 +48,7 @@ static void lookup_by_handle(fuse_req_t req, fuse_ino_t id, bool up)
 
 void fm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-        struct fm_inode *inode;
+        struct fm_inode *directory = fm_op_inode(req, parent), *inode;
         struct stat st;
         int r;
 
@@ -53,7 +56,15 @@ void fm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
                 lookup_by_handle(req, parent, name[1] == '.');
                 return;
         }
-        r = fm_inode_lookup(fm_op_inode(req, parent), name, &inode, &st);
+        r = fm_inode_lookup(directory, name, &inode, &st);
+        if (fm_slow_lookup_wanted(directory->session, -r)) {
+                if (r == 0)
+                        fm_inode_unref(inode);
+                fm_slow_lookup(req, directory, name);
+                return;
+        }
+        if (r == 0)
+                fm_inode_show(inode, NULL, NULL);
         fm_op_reply_entry(req, r, inode, &st);
 }
 

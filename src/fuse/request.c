@@ -251,8 +251,10 @@ bool fm_request_reply_entry(struct fm_request *request, struct fm_inode *inode, 
         struct fuse_entry_param entry;
 
         fm_caching_fill_entry(inode, attr, &entry);
-        if (claim(request) && fuse_reply_entry(request->req, &entry) == 0)
+        if (claim(request) && fuse_reply_entry(request->req, &entry) == 0) {
+                fm_caching_answered(request->session, entry.ino, entry.attr_timeout);
                 return true;
+        }
         fm_inode_unref(inode);
         return false;
 }
@@ -282,8 +284,10 @@ bool fm_request_reply_create(struct fm_request *request, struct fm_file *file, c
 
         fm_caching_fill(file, attr, fi);
         fm_caching_fill_entry(inode, attr, &entry);
-        if (claim(request) && fuse_reply_create(request->req, &entry, fi) == 0)
+        if (claim(request) && fuse_reply_create(request->req, &entry, fi) == 0) {
+                fm_caching_answered(request->session, entry.ino, entry.attr_timeout);
                 return true;
+        }
         fm_inode_unref(inode);
         return false;
 }

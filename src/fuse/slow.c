@@ -25,13 +25,13 @@ static char *path_of(struct fm_inode *inode, struct fm_inode *parent, const char
         int length;
 
         if (!name) {
-                path = fm_inode_path(inode);
+                path = fm_inode_shown_path(inode);
                 if (path)
                         return path;
                 length = asprintf(&path, "/nameless:%" PRIu64, inode->public_ino);
                 return length < 0 ? NULL : path;
         }
-        directory = fm_inode_path(parent);
+        directory = fm_inode_shown_path(parent);
         length = asprintf(&path, "%s/%s", directory && strcmp(directory, "/") != 0 ? directory : "", name);
         free(directory);
         return length < 0 ? NULL : path;
@@ -43,8 +43,14 @@ static PFILE_OBJECT file_new(PFLT_VOLUME volume, struct fm_inode *inode, struct 
         PFILE_OBJECT file = fm_file_object_new(volume);
         char *path = path_of(inode, parent, name);
 
-        if (path)
-                fm_name_to_unicode_string(path, strlen(path), &file->FileName);
+        if (!path || !fm_name_to_unicode_string(path, strlen(path), &file->FileName)) {
+                /* Deeper than a Windows name can say. No name at all would be the volume's. */
+                g_autofree char *stand_in = g_strdup_printf("/nameless:%" PRIu64 "%s%s",
+                                                            (inode ? inode : parent)->public_ino, name ? "/" : "",
+                                                            name ? name : "");
+
+                fm_name_to_unicode_string(stand_in, strlen(stand_in), &file->FileName);
+        }
         free(path);
         return file;
 }
@@ -62,7 +68,7 @@ static PFILE_OBJECT file_object_of(PFLT_VOLUME volume, struct fm_file *file)
         object = file_new(volume, file->inode, NULL, NULL);
         fm_fsd_attach(object, &opened, fm_slow_access(flags), SHARE_ALL,
                       fm_slow_options(flags) | FILE_SYNCHRONOUS_IO_NONALERT);
-        object->Flags |= FO_HANDLE_CREATED;
+        fm_file_object_change_flags(object, FO_HANDLE_CREATED, 0);
         if (atomic_compare_exchange_strong(&file->file_object, &other, object))
                 return object;
         /* Somebody else was first: ours was never seen by anybody, and the handle is not its. */
@@ -123,6 +129,7 @@ struct fm_operation *fm_slow_create_new(struct fm_slow *slow, PFILE_OBJECT file,
         struct fm_operation *op = fm_operation_new(slow->volume, IRP_MJ_CREATE, file, &slow->requestor);
         const ULONG options = create->disposition << 24 | create->options | FILE_SYNCHRONOUS_IO_NONALERT;
 
+        file->Flags |= fm_file_object_flags(options & 0xffffff);
         request->made_length = file->FileName.Length;
         request->made = g_memdup2(file->FileName.Buffer, file->FileName.Length);
         request->code = options;
@@ -211,12 +218,61 @@ struct fm_operation *fm_slow_operation(struct fm_slow *slow, UCHAR major, UCHAR 
         return op;
 }
 
+static bool is_query(const struct fm_operation *op)
+{
+        switch (op->iopb.MajorFunction) {
+        case IRP_MJ_READ:
+        case IRP_MJ_QUERY_INFORMATION:
+        case IRP_MJ_QUERY_OPEN:
+        case IRP_MJ_QUERY_VOLUME_INFORMATION:
+        case IRP_MJ_DIRECTORY_CONTROL:
+        case IRP_MJ_FILE_SYSTEM_CONTROL:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* The statuses that filters set and that mean something else, or nothing, with some operations. */
+int fm_slow_errno(struct fm_operation *op)
+{
+        const UCHAR major = op->iopb.MajorFunction;
+        const int error = fm_operation_errno(op);
+
+        if (op->error && op->data.IoStatus.Status == op->error_status)
+                return error;
+        switch (op->data.IoStatus.Status) {
+        case STATUS_END_OF_FILE:
+                return major == IRP_MJ_READ                  ? 0
+                       : major == IRP_MJ_SET_INFORMATION     ? EINVAL
+                       : major == IRP_MJ_FILE_SYSTEM_CONTROL ? ENXIO
+                                                             : EIO;
+        case STATUS_NO_MORE_FILES:
+                return major == IRP_MJ_DIRECTORY_CONTROL ? 0 : EIO;
+        case STATUS_NO_MORE_EAS:
+        case STATUS_NO_MORE_ENTRIES:
+                return major == IRP_MJ_QUERY_EA ? 0 : EIO;
+        case STATUS_BUFFER_OVERFLOW: /* what fits is there */
+                return is_query(op) ? 0 : error;
+        case STATUS_RANGE_NOT_LOCKED:
+                return major == IRP_MJ_LOCK_CONTROL && op->iopb.MinorFunction != IRP_MN_LOCK ? 0 : EIO;
+        case STATUS_FILE_LOCK_CONFLICT:
+                return major == IRP_MJ_LOCK_CONTROL ? error : EACCES;
+        case STATUS_NOT_FOUND:
+                return major == IRP_MJ_QUERY_EA || major == IRP_MJ_SET_EA ? ENODATA : error;
+        case STATUS_CANCELLED:
+                return fm_cancel_is_cancelled(op->requestor.cancel) ? EINTR : ECANCELED;
+        default:
+                return error;
+        }
+}
+
 int fm_slow_run(struct fm_operation *op)
 {
         int error;
 
         fm_operation_run(op);
-        error = fm_operation_errno(op);
+        error = fm_slow_errno(op);
         fm_operation_free(op);
         return error;
 }
@@ -274,7 +330,7 @@ int fm_slow_control(struct fm_slow *slow, PFILE_OBJECT file, ULONG code, const v
                 op->iopb.Parameters.FileSystemControl.Neither.OutputBuffer = output;
         }
         fm_operation_run(op);
-        error = fm_operation_errno(op);
+        error = fm_slow_errno(op);
         if (ret_length)
                 *ret_length = (ULONG)MIN(op->data.IoStatus.Information, output_length);
         if (error == 0 && (code & 3) == METHOD_BUFFERED && output_length)

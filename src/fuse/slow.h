@@ -12,6 +12,9 @@
 #include "fuse/backing.h"
 #include "fuse/request.h"
 
+/* error: a positive errno or 0 of the lookup in the backing directory. True: fm_slow_lookup() has to say. */
+bool fm_slow_lookup_wanted(struct fm_session *session, int error);
+void fm_slow_lookup(fuse_req_t req, struct fm_inode *parent, const char *name);
 void fm_slow_getattr(fuse_req_t req, struct fm_inode *inode, struct fm_file *file); /* file may be NULL */
 void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *attr, int valid, struct fm_file *file);
 void fm_slow_readlink(fuse_req_t req, struct fm_inode *inode);

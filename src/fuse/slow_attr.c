@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "fuse/caching.h"
 #include "fuse/fsd_info.h"
 #include "fuse/fsd_security.h"
 #include "fuse/session.h"
@@ -76,7 +77,11 @@ static void merge(struct attributes *attributes)
         const FILE_STAT_LX_INFORMATION *now = &attributes->buffer, *before = &attributes->said;
         const bool all = !attributes->answered;
         struct stat *st = &attributes->st;
+        off_t real;
 
+        if (all && fm_backing_getattr(attributes->inode, attributes->file, st) < 0)
+                st->st_size = now->EndOfFile.QuadPart;
+        real = st->st_size;
         if (all) {
                 *st = (struct stat){.st_blksize = 4096};
                 st->st_ino =
@@ -92,6 +97,7 @@ static void merge(struct attributes *attributes)
                 st->st_blocks = now->AllocationSize.QuadPart / 512;
         if (all || now->EndOfFile.QuadPart != before->EndOfFile.QuadPart)
                 st->st_size = now->EndOfFile.QuadPart;
+        fm_caching_set_view(attributes->inode, real, st->st_size);
         if (all || now->NumberOfLinks != before->NumberOfLinks)
                 st->st_nlink = now->NumberOfLinks;
         if (all || now->LxUid != before->LxUid)
@@ -122,7 +128,7 @@ static int query_open(struct fm_slow *slow, struct attributes *attributes)
         op->iopb.Parameters.QueryOpen.FileInformation = &attributes->buffer;
         op->iopb.Parameters.QueryOpen.Length = &length;
         op->iopb.Parameters.QueryOpen.FileInformationClass = FileStatLxInformation;
-        error = fm_operation_run(op) == FM_STATUS_DISALLOW_FSFILTER_IO ? EAGAIN : fm_operation_errno(op);
+        error = fm_operation_run(op) == FM_STATUS_DISALLOW_FSFILTER_IO ? EAGAIN : fm_slow_errno(op);
         fm_operation_free(op);
         fm_object_unref(file);
         attributes->request.made = NULL;
@@ -157,6 +163,30 @@ static int open_and_query(struct fm_slow *slow, struct attributes *attributes)
         return error;
 }
 
+/* The attributes as filters show them. 0 or a positive errno. */
+static int ask(struct fm_slow *slow, struct fm_inode *inode, struct fm_file *file, struct stat *ret)
+{
+        struct attributes attributes = {
+                .request = {.code = FileStatLxInformation, .perform = query_attributes},
+                .inode = inode,
+                .file = file,
+        };
+        int error;
+
+        if (file) {
+                error = query_information(slow, slow->object, &attributes);
+        } else {
+                error = query_open(slow, &attributes);
+                if (error == EAGAIN)
+                        error = open_and_query(slow, &attributes);
+        }
+        if (error == 0) {
+                merge(&attributes);
+                *ret = attributes.st;
+        }
+        return error;
+}
+
 static void begin(struct fm_slow *slow, fuse_req_t req, struct fm_inode *inode, struct fm_file *file)
 {
         if (file)
@@ -167,28 +197,16 @@ static void begin(struct fm_slow *slow, fuse_req_t req, struct fm_inode *inode, 
 
 void fm_slow_getattr(fuse_req_t req, struct fm_inode *inode, struct fm_file *file)
 {
-        struct attributes attributes = {
-                .request = {.code = FileStatLxInformation, .perform = query_attributes},
-                .inode = inode,
-                .file = file,
-        };
         struct fm_slow slow;
+        struct stat st;
         int error;
 
         begin(&slow, req, inode, file);
-        if (file) {
-                error = query_information(&slow, slow.object, &attributes);
-        } else {
-                error = query_open(&slow, &attributes);
-                if (error == EAGAIN)
-                        error = open_and_query(&slow, &attributes);
-        }
-        if (error) {
+        error = ask(&slow, inode, file, &st);
+        if (error)
                 fm_request_reply_error(slow.request, error);
-        } else {
-                merge(&attributes);
-                fm_request_reply_attr(slow.request, &attributes.st);
-        }
+        else
+                fm_request_reply_attr(slow.request, &st);
         fm_slow_end(&slow);
 }
 
@@ -326,7 +344,8 @@ void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *
         if (object && valid & FUSE_SET_ATTR_SIZE)
                 fm_slow_barrier_leave(inode);
         if (!error)
-                error = -fm_backing_getattr(inode, file, &result);
+                error = fm_caching_has_view(inode) ? ask(&slow, inode, file, &result)
+                                                   : -fm_backing_getattr(inode, file, &result);
         if (error)
                 fm_request_reply_error(slow.request, error);
         else

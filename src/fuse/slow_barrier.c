@@ -65,3 +65,20 @@ void fm_slow_barrier_leave(struct fm_inode *inode)
                 pthread_cond_broadcast(&barrier_changed);
         pthread_mutex_unlock(&barrier_lock);
 }
+
+void fm_slow_cleanup_begin(struct fm_file *file)
+{
+        pthread_mutex_lock(&barrier_lock);
+        while (file->cleaning)
+                pthread_cond_wait(&barrier_changed, &barrier_lock);
+        file->cleaning = true;
+        pthread_mutex_unlock(&barrier_lock);
+}
+
+void fm_slow_cleanup_end(struct fm_file *file)
+{
+        pthread_mutex_lock(&barrier_lock);
+        file->cleaning = false;
+        pthread_cond_broadcast(&barrier_changed);
+        pthread_mutex_unlock(&barrier_lock);
+}

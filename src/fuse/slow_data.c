@@ -61,7 +61,7 @@ static void read_done(struct fm_operation *op, void *context)
         struct transfer *transfer = context;
         const NTSTATUS status = op->data.IoStatus.Status;
         const size_t count = MIN(op->data.IoStatus.Information, transfer->size);
-        const int error = status == STATUS_END_OF_FILE ? 0 : fm_operation_errno(op);
+        const int error = status == STATUS_END_OF_FILE ? 0 : fm_slow_errno(op);
 
         fm_operation_free(op);
         if (error)
@@ -99,7 +99,7 @@ static void write_done(struct fm_operation *op, void *context)
 {
         struct transfer *transfer = context;
         const size_t count = MIN(op->data.IoStatus.Information, transfer->size);
-        const int error = fm_operation_errno(op);
+        const int error = fm_slow_errno(op);
 
         fm_operation_free(op);
         if (error)

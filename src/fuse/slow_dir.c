@@ -71,28 +71,30 @@ static void take_entries(struct fm_listing *listing, const UCHAR *buffer, size_t
         size_t at = 0;
 
         while (length - at >= header) {
-                const FILE_ID_BOTH_DIR_INFORMATION *info = (const void *)(buffer + at);
+                FILE_ID_BOTH_DIR_INFORMATION info = {0};
                 char *name;
 
-                if (info->FileNameLength > length - at - header)
+                /* An entry that a filter made need not begin where ours do, as long as its name is made of characters. */
+                memcpy(&info, buffer + at, header);
+                if (info.FileNameLength > length - at - header)
                         return;
-                name = fm_name_from_utf16(info->FileName, info->FileNameLength / sizeof(WCHAR));
+                name = fm_name_from_utf16((const WCHAR *)(buffer + at + header), info.FileNameLength / sizeof(WCHAR));
                 if (name && *name) {
                         struct entry entry = {
                                 .name = g_string_chunk_insert(listing->names, name),
-                                .ino = (uint64_t)info->FileId.QuadPart,
-                                .attributes = info->FileAttributes,
+                                .ino = (uint64_t)info.FileId.QuadPart,
+                                .attributes = info.FileAttributes,
                                 /* Where Windows has it for what is a reparse point. */
-                                .tag = info->FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT ? info->EaSize : 0,
+                                .tag = info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT ? info.EaSize : 0,
                         };
 
                         g_array_append_val(listing->entries, entry);
                 }
                 free(name);
-                if (info->NextEntryOffset == 0 || info->NextEntryOffset % 8 || info->NextEntryOffset < header ||
-                    info->NextEntryOffset > length - at)
+                if (info.NextEntryOffset == 0 || info.NextEntryOffset % sizeof(WCHAR) || info.NextEntryOffset < header ||
+                    info.NextEntryOffset > length - at)
                         return;
-                at += info->NextEntryOffset;
+                at += info.NextEntryOffset;
         }
 }
 
@@ -114,7 +116,7 @@ static int grow(struct fm_slow *slow, struct fm_listing *listing, UCHAR *buffer,
         op->iopb.Parameters.DirectoryControl.QueryDirectory.FileInformationClass = FileIdBothDirectoryInformation;
         op->iopb.Parameters.DirectoryControl.QueryDirectory.DirectoryBuffer = buffer;
         status = fm_operation_run(op);
-        error = fm_operation_errno(op);
+        error = fm_slow_errno(op);
         listing->started = true;
         if (status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE) {
                 listing->ended = true;
@@ -149,7 +151,9 @@ static bool add(struct reply *reply, const struct entry *from, size_t index)
         struct stat attr;
         size_t used;
 
-        if (reply->plus && strcmp(entry.name, ".") != 0 && strcmp(entry.name, "..") != 0 &&
+        /* What filters call it is for a lookup to find out. */
+        if (reply->plus && !fm_slow_lookup_wanted(reply->directory->session, 0) && strcmp(entry.name, ".") != 0 &&
+            strcmp(entry.name, "..") != 0 &&
             fm_inode_lookup(reply->directory, entry.name, &inode, &attr) < 0)
                 inode = NULL;
         used = fm_request_add_entry(reply->slow->request, reply->buffer + reply->used, reply->size - reply->used,

@@ -32,6 +32,10 @@ void fm_slow_begin_file(struct fm_slow *slow, fuse_req_t req, struct fm_file *fi
 /* After the answer. Embedded in something that is freed: call it first. */
 void fm_slow_end(struct fm_slow *slow);
 
+/* A name as filters show it: fm_inode_lookup(), but for what they map or hide. 0 or a positive errno. */
+int fm_slow_find(struct fm_slow *slow, struct fm_inode *parent, const char *name, struct fm_inode **ret,
+                 struct stat *st);
+
 /* What a create asks for. */
 struct fm_slow_create {
         ACCESS_MASK access;
@@ -77,6 +81,8 @@ int fm_slow_open_inode(struct fm_slow *slow, ACCESS_MASK access, ULONG options,
 /* Operations on an open file, parameters filled in. */
 struct fm_operation *fm_slow_operation(struct fm_slow *slow, UCHAR major, UCHAR minor, PFILE_OBJECT file,
                                        struct fm_fsd_request *request);
+/* What the result is to the caller: 0 or a positive errno. */
+int fm_slow_errno(struct fm_operation *op);
 /* Runs and frees it. 0 or a positive errno. */
 int fm_slow_run(struct fm_operation *op);
 int fm_slow_set_information(struct fm_slow *slow, PFILE_OBJECT file, FILE_INFORMATION_CLASS class,
@@ -97,3 +103,6 @@ ULONG fm_slow_options(int flags);
 int fm_slow_barrier_wait(struct fm_slow *slow, struct fm_inode *inode);
 void fm_slow_barrier_enter(struct fm_inode *inode);
 void fm_slow_barrier_leave(struct fm_inode *inode);
+/* One cleanup of a handle at a time: who closes it again, or for good, waits until the one before is over. */
+void fm_slow_cleanup_begin(struct fm_file *file);
+void fm_slow_cleanup_end(struct fm_file *file);

@@ -27,17 +27,37 @@ static int close_and_delete(struct fm_slow *slow, PFILE_OBJECT file)
         return error;
 }
 
+/* unlink(2) asks nobody about a file's own write permission: the classic class can't say so, but means it here too. */
+static int classic_disposition(struct fm_operation *op, struct fm_fsd_request *request, ULONG_PTR *information)
+{
+        (void)request;
+        (void)information;
+        fm_fsd_set_disposition(op, true, true);
+        return FM_FSD_ANSWERED;
+}
+
+static int set_disposition(struct fm_slow *slow, PFILE_OBJECT file)
+{
+        const ULONG flags = FILE_DISPOSITION_DELETE | FILE_DISPOSITION_POSIX_SEMANTICS |
+                            FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE;
+        const FILE_DISPOSITION_INFORMATION classic = {.DeleteFile = TRUE};
+        struct fm_fsd_request request = {.perform = classic_disposition};
+
+        if (slow->session->options.classic_unlink)
+                return fm_slow_set_information(slow, file, FileDispositionInformation, &classic, sizeof(classic), NULL,
+                                               &request);
+        return fm_slow_set_information(slow, file, FileDispositionInformationEx, &flags, sizeof(flags), NULL, NULL);
+}
+
 static void delete_name(fuse_req_t req, struct fm_inode *parent, const char *name, bool directory)
 {
-        ULONG flags = FILE_DISPOSITION_DELETE | FILE_DISPOSITION_POSIX_SEMANTICS |
-                      FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE;
         struct fm_slow_open_inode what = {.parent = parent, .name = name};
         PFILE_OBJECT file = NULL;
         struct fm_slow slow;
         int error, late;
 
         fm_slow_begin(&slow, req, parent, NULL);
-        error = -fm_inode_lookup(parent, name, &what.inode, NULL);
+        error = fm_slow_find(&slow, parent, name, &what.inode, NULL);
         if (!error)
                 error = fm_slow_barrier_wait(&slow, what.inode);
         if (!error)
@@ -46,8 +66,7 @@ static void delete_name(fuse_req_t req, struct fm_inode *parent, const char *nam
                         FILE_OPEN_REPARSE_POINT | (directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE),
                         &what, &file);
         if (!error)
-                error = fm_slow_set_information(&slow, file, FileDispositionInformationEx, &flags,
-                                                sizeof(flags), NULL, NULL);
+                error = set_disposition(&slow, file);
         if (file) {
                 late = close_and_delete(&slow, file);
                 error = error ? error : late;
@@ -112,7 +131,7 @@ static void *build_target(struct fm_slow *slow, ULONG flags, struct fm_inode *pa
                           ULONG *ret_length)
 {
         const UNICODE_STRING *volume = &slow->volume->Name;
-        char *directory = fm_inode_path(parent);
+        char *directory = fm_inode_shown_path(parent);
         g_autofree char *path =
                 g_strdup_printf("%s/%s", directory && strcmp(directory, "/") != 0 ? directory : "", name);
         const size_t length = strlen(path);
@@ -175,8 +194,9 @@ static int rename_one(struct fm_slow *slow, struct renaming *renaming, struct fm
         error = open_target(slow, to, new_name, directory, &target);
         if (!error) {
                 buffer = build_target(slow, flags, to, new_name, &length);
+                /* What a filter shows here is somewhere else in the backing directory: the file object knows where. */
                 error = fm_slow_set_information(slow, file, FileRenameInformationEx, buffer, length, target,
-                                                &renaming->request);
+                                                atomic_load(&inode->is_shown) ? NULL : &renaming->request);
                 g_free(buffer);
         }
         fm_slow_transient_close(slow, target);
@@ -201,7 +221,7 @@ void fm_slow_rename(fuse_req_t req, struct fm_inode *parent, const char *name, s
         int error;
 
         fm_slow_begin(&slow, req, parent, new_parent);
-        error = -fm_inode_lookup(parent, name, &inode, NULL);
+        error = fm_slow_find(&slow, parent, name, &inode, NULL);
         if (!error)
                 error = fm_slow_barrier_wait(&slow, inode);
         if (!error) {

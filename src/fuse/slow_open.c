@@ -18,6 +18,7 @@
 
 #include "fuse/session.h"
 #include "nt/object.h"
+#include "nt/process.h"
 
 enum open_kind {
         OPEN_FILE,
@@ -106,7 +107,7 @@ static void opened(struct fm_operation *op, void *context)
         struct opening *opening = context;
         PFILE_OBJECT object = opening->file;
         struct fm_file *file = fm_fsd_own_file(object);
-        int error = fm_operation_errno(op);
+        int error = fm_slow_errno(op);
 
         fm_operation_free(op);
         /* A filter may say that it is open when nothing is. */
@@ -117,7 +118,7 @@ static void opened(struct fm_operation *op, void *context)
                 opening_free(opening);
                 return;
         }
-        object->Flags |= FO_HANDLE_CREATED;
+        fm_file_object_change_flags(object, FO_HANDLE_CREATED, 0);
         /* The handle's own reference: a release may follow before the answering function has returned. */
         fm_object_ref(object);
         atomic_store(&file->file_object, object);
@@ -241,21 +242,21 @@ void fm_slow_opendir(fuse_req_t req, struct fm_inode *inode, struct fuse_file_in
  */
 static void cleanup(PFILE_OBJECT object, struct fm_file *file, const struct fm_requestor *requestor)
 {
-        /* Also what was written without an IRP, when no filter wanted to see writes. */
-        const bool written = atomic_load(&file->written);
-        struct fm_inode *inode;
+        struct fm_inode *inode = NULL;
 
-        if (!written) {
-                fm_file_object_cleanup(object, requestor);
-                return;
+        fm_slow_cleanup_begin(file);
+        /* Also what was written without an IRP, when no filter wanted to see writes. */
+        if (atomic_exchange(&file->written, false)) {
+                inode = fm_inode_ref(file->inode);
+                fm_slow_barrier_enter(inode);
+                fm_file_object(object)->cleaned = false;
         }
-        inode = fm_inode_ref(file->inode);
-        fm_slow_barrier_enter(inode);
-        atomic_store(&file->written, false);
-        fm_file_object(object)->cleaned = false;
         fm_file_object_cleanup(object, requestor);
-        fm_slow_barrier_leave(inode);
-        fm_inode_unref(inode);
+        if (inode) {
+                fm_slow_barrier_leave(inode);
+                fm_inode_unref(inode);
+        }
+        fm_slow_cleanup_end(file);
 }
 
 void fm_slow_flush(fuse_req_t req, struct fm_file *file, struct fuse_file_info *fi)
@@ -265,8 +266,19 @@ void fm_slow_flush(fuse_req_t req, struct fm_file *file, struct fuse_file_info *
 
         fm_slow_begin_file(&slow, req, file);
         error = fm_backing_flush(file, fi->lock_owner);
-        if (atomic_load(&file->written))
+        if (slow.session->options.cleanup_each_flush)
+                atomic_store(&file->written, true);
+        if (atomic_load(&file->written)) {
+                struct fm_inode *inode = fm_inode_ref(file->inode);
+
+                fm_slow_barrier_enter(inode);
+                /* Who is exiting can't be killed any more. He is let go; who opens the file next waits. */
+                if (fm_thread_is_exiting(slow.request->caller.tid))
+                        fm_request_reply_error(slow.request, -error);
                 cleanup(slow.object, file, &slow.requestor);
+                fm_slow_barrier_leave(inode);
+                fm_inode_unref(inode);
+        }
         /* A cleanup can't fail: close(2) says what the backing file's would have said. */
         fm_request_reply_error(slow.request, -error);
         fm_slow_end(&slow);

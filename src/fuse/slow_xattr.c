@@ -103,7 +103,7 @@ static int get_ea(struct fm_slow *slow, PFILE_OBJECT file, struct attribute *att
         op->iopb.Parameters.QueryEa.EaBuffer = buffer;
         op->iopb.Parameters.QueryEa.Length = EA_ROOM;
         fm_operation_run(op);
-        error = fm_operation_errno(op);
+        error = fm_slow_errno(op);
         size = (ULONG)MIN(op->data.IoStatus.Information, EA_ROOM);
         fm_operation_free(op);
         if (error)
@@ -267,7 +267,7 @@ static int list_eas(struct fm_slow *slow, PFILE_OBJECT file, GHashTable *names)
                 op->iopb.Parameters.QueryEa.EaBuffer = buffer;
                 op->iopb.Parameters.QueryEa.Length = EA_ROOM;
                 status = fm_operation_run(op);
-                error = fm_operation_errno(op);
+                error = fm_slow_errno(op);
                 size = (ULONG)MIN(op->data.IoStatus.Information, EA_ROOM);
                 fm_operation_free(op);
                 flags = 0;

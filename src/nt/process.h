@@ -27,3 +27,6 @@ bool fm_process_has_exited(PEPROCESS process);
  * gone. Reads /proc: for interrupted requests only. *exact NULL allowed.
  */
 bool fm_thread_is_dying(pid_t tid);
+
+/* True when the thread is on its way out: the kernel closes its files, and no signal reaches it any more. Reads /proc. */
+bool fm_thread_is_exiting(pid_t tid);

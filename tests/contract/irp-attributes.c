@@ -83,6 +83,99 @@ static void test_stat_changed(void)
         irp_tear_down();
 }
 
+static int count_entries(const char *path, const char *look_for, bool *found)
+{
+        DIR *dir = opendir(path);
+        struct dirent *entry;
+        int count = 0;
+
+        g_assert_nonnull(dir);
+        *found = false;
+        while ((entry = readdir(dir))) {
+                count++;
+                if (look_for && strcmp(entry->d_name, look_for) == 0)
+                        *found = true;
+        }
+        closedir(dir);
+        return count;
+}
+
+/* An encrypting filter's view: whatever answer the kernel takes the size from, it is the same. */
+static void enlarge_all(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        FILE_STAT_LX_INFORMATION *info = data->Iopb->MajorFunction == IRP_MJ_QUERY_OPEN
+                                                 ? data->Iopb->Parameters.QueryOpen.FileInformation
+                                                 : data->Iopb->Parameters.QueryFileInformation.InfoBuffer;
+
+        if (!(info->FileAttributes & FILE_ATTRIBUTE_DIRECTORY))
+                info->EndOfFile.QuadPart += 1000;
+}
+
+/* What the kernel was told last. */
+static int told_size(const char *path)
+{
+        struct statx stx;
+
+        g_assert_cmpint(statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_SIZE, &stx), ==, 0);
+        return (int)stx.stx_size;
+}
+
+static void test_size_view(void)
+{
+        static const struct irp_rule rule = {.major = IRP_MJ_QUERY_OPEN,
+                                             .other_major = IRP_MJ_QUERY_INFORMATION,
+                                             .class = -1,
+                                             .in_post = true,
+                                             .post = enlarge_all};
+        struct stat st;
+        bool found;
+        int fd;
+
+        irp_set_up();
+        IN(path, "f");
+        IN(other, "other");
+        IN(made, "made");
+        touch("f", "12345");
+        irp_set_rule(&rule);
+        fd = open(path, O_RDWR);
+        g_assert_cmpint(fstat(fd, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1005);
+        g_assert_cmpint((int)lseek(fd, 0, SEEK_END), ==, 1005);
+        g_assert_cmpint(ftruncate(fd, 3), ==, 0);
+        g_assert_cmpint(told_size(path), ==, 1003); /* setattr's answer */
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1003);
+        g_assert_cmpint(truncate(path, 7), ==, 0);
+        g_assert_cmpint(told_size(path), ==, 1007);
+        g_assert_cmpint(chmod(path, 0600), ==, 0);
+        g_assert_cmpint(told_size(path), ==, 1007);
+        g_assert_cmpint(link(path, other), ==, 0);
+        g_assert_cmpint(told_size(other), ==, 1007); /* link's */
+        g_assert_cmpint(rename(other, path), ==, 0); /* one file: nothing happens */
+        g_assert_cmpint(unlink(path), ==, 0);
+        g_assert_cmpint(told_size(other), ==, 1007); /* lookup's */
+        count_entries(irp_mount, "other", &found);
+        g_assert_cmpint(told_size(other), ==, 1007); /* readdirplus' */
+        close(fd);
+        fd = open(made, O_RDWR | O_CREAT, 0600);
+        g_assert_cmpint(fstat(fd, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1000);
+        g_assert_cmpint((int)write(fd, "xy", 2), ==, 2);
+        g_assert_cmpint(stat(made, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1002);
+        close(fd);
+        fd = open(made, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        g_assert_cmpint(stat(made, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1000);
+        close(fd);
+        /* It goes with the filter. */
+        g_assert_cmpint(stat(other, &st), ==, 0);
+        g_assert_cmpint((int)st.st_size, ==, 1007);
+        irp_detach();
+        g_assert_cmpint(told_size(other), ==, 7);
+        irp_tear_down();
+}
+
 static void test_setattr(void)
 {
         const struct timespec times[2] = {{.tv_sec = 1000000000, .tv_nsec = 123456789},
@@ -134,23 +227,6 @@ static void test_setattr_denied(void)
         irp_expect("CREATE(OPEN,REPARSE) SET_SECURITY(4) CLEANUP CLOSE");
         irp_set_rule(NULL);
         irp_tear_down();
-}
-
-static int count_entries(const char *path, const char *look_for, bool *found)
-{
-        DIR *dir = opendir(path);
-        struct dirent *entry;
-        int count = 0;
-
-        g_assert_nonnull(dir);
-        *found = false;
-        while ((entry = readdir(dir))) {
-                count++;
-                if (look_for && strcmp(entry->d_name, look_for) == 0)
-                        *found = true;
-        }
-        closedir(dir);
-        return count;
 }
 
 /* Takes the entry "hidden" out of the list, as filters that hide files do. */
@@ -425,6 +501,7 @@ int main(int argc, char **argv)
                 return 0;
         g_test_add_func("/irp/attributes/stat", test_stat);
         g_test_add_func("/irp/attributes/stat-changed", test_stat_changed);
+        g_test_add_func("/irp/attributes/size-view", test_size_view);
         g_test_add_func("/irp/attributes/setattr", test_setattr);
         g_test_add_func("/irp/attributes/setattr-denied", test_setattr_denied);
         g_test_add_func("/irp/attributes/readdir", test_readdir);

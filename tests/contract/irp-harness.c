@@ -33,6 +33,7 @@ static int guard_fd;
 static struct fm_session *session;
 static PFLT_FILTER filter;
 static PFLT_INSTANCE instance;
+static uint64_t majors; /* that the filter registers for */
 
 static struct {
         pthread_mutex_t lock; /* not GLib's, which race detectors can't see */
@@ -171,7 +172,9 @@ static bool applies(const struct irp_rule *rule, PFLT_CALLBACK_DATA data, PCFLT_
 {
         g_autofree char *name = NULL;
 
-        if (!rule || rule->major != data->Iopb->MajorFunction ||
+        if (!rule ||
+            (rule->major != data->Iopb->MajorFunction &&
+             (!rule->other_major || rule->other_major != data->Iopb->MajorFunction)) ||
             (rule->class != -1 && rule->class != class_of(data)) ||
             (rule->not_pid && rule->not_pid == FltGetRequestorProcessId(data)))
                 return false;
@@ -209,16 +212,17 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI pre(PFLT_CALLBACK_DATA data, PCFLT_RELAT
                 pthread_cond_broadcast(&state.changed);
         }
         pthread_mutex_unlock(&state.lock);
-        if (applies(rule, data, objects) && !rule->in_post) {
+        if (applies(rule, data, objects) && (rule->pre || !rule->in_post)) {
                 if (rule->pre) {
                         rule->pre(data, objects);
                         publish();
-                        return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+                        return rule->pends && !rule->in_post ? FLT_PREOP_PENDING : FLT_PREOP_SUCCESS_WITH_CALLBACK;
                 }
+                if (rule->status == FM_STATUS_DISALLOW_FSFILTER_IO)
+                        return FLT_PREOP_DISALLOW_FSFILTER_IO;
                 data->IoStatus.Status = rule->status;
                 data->IoStatus.Information = 0;
-                return rule->status == FM_STATUS_DISALLOW_FSFILTER_IO ? FLT_PREOP_DISALLOW_FSFILTER_IO
-                                                                      : FLT_PREOP_COMPLETE;
+                return FLT_PREOP_COMPLETE;
         }
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
@@ -256,7 +260,7 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI post(PFLT_CALLBACK_DATA data, PCFLT_REL
                 if (rule->post) {
                         rule->post(data, objects);
                         publish();
-                        return FLT_POSTOP_FINISHED_PROCESSING;
+                        return rule->pends ? FLT_POSTOP_MORE_PROCESSING_REQUIRED : FLT_POSTOP_FINISHED_PROCESSING;
                 }
                 if (data->Iopb->MajorFunction == IRP_MJ_CREATE)
                         FltCancelFileOpen(objects->Instance, objects->FileObject);
@@ -281,7 +285,7 @@ static NTSTATUS FLTAPI setup(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_SETUP_F
 
 static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 {
-        static const FLT_OPERATION_REGISTRATION operations[] = {
+        static const FLT_OPERATION_REGISTRATION all[] = {
                 {IRP_MJ_CREATE, 0, pre, post},
                 {IRP_MJ_CLOSE, 0, pre, post},
                 {IRP_MJ_READ, 0, pre, post},
@@ -301,8 +305,8 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
                 {IRP_MJ_QUERY_SECURITY, 0, pre, post},
                 {IRP_MJ_SET_SECURITY, 0, pre, post},
                 {IRP_MJ_QUERY_OPEN, 0, pre, post},
-                {IRP_MJ_OPERATION_END},
         };
+        FLT_OPERATION_REGISTRATION operations[G_N_ELEMENTS(all) + 1];
         FLT_REGISTRATION registration = {
                 .Size = sizeof(registration),
                 .Version = FLT_REGISTRATION_VERSION,
@@ -310,8 +314,15 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
                 .FilterUnloadCallback = unload,
                 .InstanceSetupCallback = setup,
         };
-        NTSTATUS status = FltRegisterFilter(driver, &registration, &filter);
+        unsigned i, count = 0;
+        NTSTATUS status;
 
+        for (i = 0; i < G_N_ELEMENTS(all); i++)
+                if (majors & fm_major_bit(all[i].MajorFunction))
+                        operations[count++] = all[i];
+        operations[count] = (FLT_OPERATION_REGISTRATION){IRP_MJ_OPERATION_END};
+
+        status = FltRegisterFilter(driver, &registration, &filter);
         return NT_SUCCESS(status) ? FltStartFiltering(filter) : status;
 }
 
@@ -398,9 +409,34 @@ static void guard_stop(void)
         signal(SIGTERM, SIG_DFL);
 }
 
+void irp_attach(uint64_t which)
+{
+        g_autofree char *error = NULL;
+
+        majors = which;
+        fm_registry_set_string(FM_SERVICES_KEY "\\recorder\\Instances", "DefaultInstance", "recorder");
+        fm_registry_set_string(FM_SERVICES_KEY "\\recorder\\Instances\\recorder", "Altitude", "385000");
+        if (!NT_SUCCESS(fm_driver_start("recorder", entry, &error)))
+                g_error("%s", error);
+        g_assert_nonnull(instance);
+}
+
+void irp_detach(void)
+{
+        fm_filter_unload_all();
+        filter = NULL;
+        instance = NULL;
+}
+
 void irp_set_up(void)
 {
         const struct fm_session_options options = {.sector_size = 512, .allow_other = geteuid() == 0};
+
+        irp_set_up_with(~UINT64_C(0), &options);
+}
+
+void irp_set_up_with(uint64_t which, const struct fm_session_options *options)
+{
         g_autofree char *error = NULL;
 
         fm_credentials_init();
@@ -418,14 +454,11 @@ void irp_set_up(void)
         irp_set_rule(NULL);
 
         g_assert_cmpint(fm_request_monitor_start(), ==, 0);
-        if (fm_session_open(irp_source, irp_mount, &options, &session, &error) < 0 ||
+        if (fm_session_open(irp_source, irp_mount, options, &session, &error) < 0 ||
             fm_session_add_volume(session, &fm_fuse_fsd, &error) < 0)
                 g_error("%s", error);
-        fm_registry_set_string(FM_SERVICES_KEY "\\recorder\\Instances", "DefaultInstance", "recorder");
-        fm_registry_set_string(FM_SERVICES_KEY "\\recorder\\Instances\\recorder", "Altitude", "385000");
-        if (!NT_SUCCESS(fm_driver_start("recorder", entry, &error)))
-                g_error("%s", error);
-        g_assert_nonnull(instance);
+        if (which)
+                irp_attach(which);
         if (fm_session_mount(session, &error) < 0 || fm_session_start(session, NULL, NULL) < 0)
                 g_error("%s", error ? error : "the mount does not start");
 }
@@ -434,11 +467,9 @@ void irp_tear_down(void)
 {
         irp_set_rule(NULL);
         fm_session_stop(session);
-        fm_filter_unload_all();
+        irp_detach();
         fm_session_free(session);
         session = NULL;
-        filter = NULL;
-        instance = NULL;
         fm_request_monitor_stop();
         fm_registry_delete_tree(FM_SERVICES_KEY "\\recorder");
         g_ptr_array_unref(state.records);
@@ -456,10 +487,10 @@ void irp_clear(void)
         pthread_mutex_unlock(&state.lock);
 }
 
-void irp_watch(uint64_t majors)
+void irp_watch(uint64_t watched)
 {
         pthread_mutex_lock(&state.lock);
-        state.watched = majors;
+        state.watched = watched;
         pthread_mutex_unlock(&state.lock);
 }
 
@@ -524,6 +555,22 @@ const struct irp_record *irp_find(const char *token)
         if (!record)
                 g_error("no %s", token);
         return record;
+}
+
+unsigned irp_count(const char *token, const char *name_suffix)
+{
+        unsigned count = 0;
+        guint i;
+
+        pthread_mutex_lock(&state.lock);
+        for (i = 0; i < state.records->len; i++) {
+                const struct irp_record *record = g_ptr_array_index(state.records, i);
+
+                count += strcmp(record->token, token) == 0 &&
+                         (!name_suffix || g_str_has_suffix(record->name, name_suffix));
+        }
+        pthread_mutex_unlock(&state.lock);
+        return count;
 }
 
 PFLT_INSTANCE irp_instance(void)

@@ -34,20 +34,27 @@ struct irp_record {
 
 /* What the filter does to operations of a major (and class, unless it is -1). */
 struct irp_rule {
-        UCHAR major;
+        UCHAR major, other_major; /* 0: no other */
         int class; /* information class, or -1 */
         bool in_post;
         NTSTATUS status;
         ULONG not_pid;           /* not to this process; 0: to all */
         const char *name_suffix; /* only for such file objects; NULL: all */
-        void (*pre)(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects); /* instead of a status */
+        void (*pre)(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects); /* instead of a status; also with in_post */
         void (*post)(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects);
+        bool pends; /* the function pends the operation; somebody has to complete it */
 };
 
 /* Runs before main's tests: false, and the TAP plan says why, when nothing can be mounted here. */
 bool irp_can_mount(void);
 
 void irp_set_up(void);
+/* The same with a filter for these majors (0: none), and other options. */
+struct fm_session_options;
+void irp_set_up_with(uint64_t majors, const struct fm_session_options *options);
+/* The filter comes and goes while the mount is there. */
+void irp_attach(uint64_t majors);
+void irp_detach(void);
 void irp_tear_down(void);
 
 extern char *irp_source, *irp_mount;   /* directories */
@@ -70,6 +77,9 @@ void irp_expect_at(const char *file, int line, const char *expected);
 const struct irp_record *irp_record(unsigned n);
 /* The first with that token. */
 const struct irp_record *irp_find(const char *token);
+
+/* How many were written down of that token and a name that ends so (NULL: any). */
+unsigned irp_count(const char *token, const char *name_suffix);
 
 PFLT_INSTANCE irp_instance(void);
 PFLT_FILTER irp_filter(void);

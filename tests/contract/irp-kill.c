@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whoever waits for an operation can be killed, wherever a filter holds it and whatever the filter thinks of that: the
- * caller has his answer, the operation goes on to its end by itself.
+ * caller has his answer, the operation goes on to its end by itself. Who is exiting can't be killed any more, and does not
+ * wait for a filter.
  */
 #include "irp-harness.h"
 
 #include <fcntl.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,22 +39,6 @@ static void pend(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
         sem_post(&held);
 }
 
-static const struct {
-        const char *what;
-        struct irp_rule rule;
-} moments[] = {
-        { "pre-create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .pre = hold } },
-        { "pended create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .pre = pend, .pends = true } },
-        { "post-create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .in_post = true, .post = hold } },
-        { "pre-read", { .major = IRP_MJ_READ, .class = -1, .pre = hold } },
-        { "pended read", { .major = IRP_MJ_READ, .class = -1, .pre = pend, .pends = true } },
-        { "pended after the read",
-          { .major = IRP_MJ_READ, .class = -1, .in_post = true, .post = pend, .pends = true } },
-        { "pre-write", { .major = IRP_MJ_WRITE, .class = -1, .pre = hold } },
-        { "pre-cleanup", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = hold } },
-        { "pended cleanup", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = pend, .pends = true } },
-};
-
 static void use_file(const char *path)
 {
         char c = 'y';
@@ -63,7 +49,27 @@ static void use_file(const char *path)
         _exit(0);
 }
 
-static void check_moment(const struct irp_rule *rule, const char *path)
+/* The file is closed by the end of the process, when signals come too late. */
+static void leave_file_open(const char *path)
+{
+        int fd = open(path, O_RDWR);
+
+        _exit(fd < 0 || pwrite(fd, "y", 1, 0) < 0);
+}
+
+static void go_on(const struct irp_rule *rule)
+{
+        if (!rule->pends) {
+                sem_post(&let_go);
+                wait_for(&gone_on);
+        } else if (rule->in_post) {
+                FltCompletePendedPostOperation(held_data);
+        } else {
+                FltCompletePendedPreOperation(held_data, FLT_PREOP_SUCCESS_WITH_CALLBACK, NULL);
+        }
+}
+
+static void check_kill(const struct irp_rule *rule, const char *path)
 {
         pid_t child;
         int status;
@@ -79,15 +85,62 @@ static void check_moment(const struct irp_rule *rule, const char *path)
         g_assert_cmpint(waitpid(child, &status, 0), ==, child);
         g_assert_true(WIFSIGNALED(status));
         g_assert_cmpint(WTERMSIG(status), ==, SIGKILL);
-        if (!rule->pends) {
-                sem_post(&let_go);
-                wait_for(&gone_on);
-        } else if (rule->in_post) {
-                FltCompletePendedPostOperation(held_data);
-        } else {
-                FltCompletePendedPreOperation(held_data, FLT_PREOP_SUCCESS_WITH_CALLBACK, NULL);
-        }
+        go_on(rule);
 }
+
+static atomic_bool went_on;
+
+static void *open_it(void *path)
+{
+        int fd = open(path, O_RDONLY);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_true(atomic_load(&went_on));
+        close(fd);
+        return NULL;
+}
+
+static void check_exit(const struct irp_rule *rule, const char *path)
+{
+        GThread *reader;
+        pid_t child;
+        int status;
+
+        irp_set_rule(rule);
+        child = fork();
+        g_assert_cmpint(child, >=, 0);
+        if (child == 0)
+                leave_file_open(path);
+        wait_for(&held);
+        irp_set_rule(NULL);
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        /* Whoever opens the file waits for that CLEANUP all the same. */
+        atomic_store(&went_on, false);
+        reader = g_thread_new("reader", open_it, (void *)path);
+        atomic_store(&went_on, true);
+        go_on(rule);
+        g_thread_join(reader);
+}
+
+static const struct {
+        const char *what;
+        struct irp_rule rule;
+        void (*check)(const struct irp_rule *rule, const char *path);
+} moments[] = {
+        { "pre-create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .pre = hold }, check_kill },
+        { "pended create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .pre = pend, .pends = true }, check_kill },
+        { "post-create", { .major = IRP_MJ_CREATE, .class = -1, .name_suffix = "f", .in_post = true, .post = hold }, check_kill },
+        { "pre-read", { .major = IRP_MJ_READ, .class = -1, .pre = hold }, check_kill },
+        { "pended read", { .major = IRP_MJ_READ, .class = -1, .pre = pend, .pends = true }, check_kill },
+        { "pended after the read",
+          { .major = IRP_MJ_READ, .class = -1, .in_post = true, .post = pend, .pends = true }, check_kill },
+        { "pre-write", { .major = IRP_MJ_WRITE, .class = -1, .pre = hold }, check_kill },
+        { "pre-cleanup", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = hold }, check_kill },
+        { "pended cleanup", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = pend, .pends = true }, check_kill },
+        { "cleanup at exit", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = hold }, check_exit },
+        { "pended cleanup at exit", { .major = IRP_MJ_CLEANUP, .class = -1, .pre = pend, .pends = true }, check_exit },
+};
 
 static void test_kill(gconstpointer opaque)
 {
@@ -102,7 +155,7 @@ static void test_kill(gconstpointer opaque)
         path = irp_in_mount("f");
         below = irp_in_source("f");
         g_assert_true(g_file_set_contents(below, "x", 1, NULL));
-        check_moment(&moments[i].rule, path);
+        moments[i].check(&moments[i].rule, path);
         /* Others have not noticed. */
         int fd = open(path, O_RDONLY);
         g_assert_cmpint(fd, >=, 0);

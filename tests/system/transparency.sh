@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Filters that register for everything and pass everything change nothing: one, eight of them, and while they attach
-# and detach. EXERCISE_SEED and EXERCISE_STEPS make other and longer runs.
+# and detach. EXERCISE_SEED and EXERCISE_STEPS make other and longer runs; transparency-long.sh takes other people's suites.
 . "$(dirname "$0")/lib.sh"
 need_fuse
 

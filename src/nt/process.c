@@ -29,9 +29,6 @@
 #define SYSTEM_PID  4
 #define CACHE_LIMIT 256 /* each may hold a descriptor */
 
-/* The kernel's PF_EXITING. */
-#define TASK_EXITING 0x4
-
 static void destroy_process(void *body);
 static void destroy_thread(void *body);
 
@@ -347,18 +344,12 @@ bool fm_thread_is_dying(pid_t tid)
 
 bool fm_thread_is_exiting(pid_t tid)
 {
-        char path[48], stat[1024];
-        const char *fields;
-        unsigned long flags;
+        char status[4096];
 
         if (tid <= 0)
                 return false;
-        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
-        if (read_proc(path, stat, sizeof(stat)) <= 0)
-                return true;
-        /* The name before may have parentheses and blanks of its own. */
-        fields = strrchr(stat, ')');
-        return fields && sscanf(fields, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 && (flags & TASK_EXITING);
+        /* Its memory goes before its files. Not from .../stat, which waits for an exec to end that may wait for us. */
+        return !read_status(tid, status, sizeof(status)) || !status_field(status, "VmSize:");
 }
 
 PETHREAD fm_thread_new_system(pid_t tid)

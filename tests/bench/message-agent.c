@@ -2,7 +2,7 @@
 /*
  * The agent of message-bench: answers each message at once and closes the handle that came with it, if one did.
  *
- *   message-agent sync|port THREADS      FilterGetMessage() that blocks; a completion port
+ *   message-agent sync|port|event THREADS     FilterGetMessage() that blocks; a completion port; an event for each
  */
 #include <windows.h>
 
@@ -71,9 +71,27 @@ static DWORD WINAPI run_port(LPVOID unused)
         return 0;
 }
 
+static DWORD WINAPI run_event(LPVOID unused)
+{
+        struct receive *receive = calloc(1, sizeof(*receive));
+        HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+
+        for (;;) {
+                memset(&receive->overlapped, 0, sizeof(receive->overlapped));
+                receive->overlapped.hEvent = event;
+                if (FilterGetMessage(port, &receive->message.header, RECEIVE_SIZE, &receive->overlapped) !=
+                            HRESULT_FROM_WIN32(ERROR_IO_PENDING) ||
+                    WaitForSingleObject(event, INFINITE) != WAIT_OBJECT_0 || receive->overlapped.Internal != 0)
+                        return 0;
+                answer(&receive->message.header, &receive->message.head);
+        }
+}
+
 int main(int argc, char **argv)
 {
-        BOOL with_port = argc > 1 && strcmp(argv[1], "port") == 0;
+        const char *kind = argc > 1 ? argv[1] : "sync";
+        BOOL with_port = strcmp(kind, "port") == 0;
+        LPTHREAD_START_ROUTINE run = with_port ? run_port : strcmp(kind, "event") == 0 ? run_event : run_sync;
         DWORD count = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
         HANDLE threads[MAXIMUM_WAIT_OBJECTS];
         HRESULT hr = FilterConnectCommunicationPort(BENCH_PORT, 0, NULL, 0, NULL, &port);
@@ -88,7 +106,7 @@ int main(int argc, char **argv)
                         start(calloc(1, sizeof(struct receive)));
         }
         for (DWORD i = 0; i < count; i++)
-                threads[i] = CreateThread(NULL, 0, with_port ? run_port : run_sync, NULL, 0, NULL);
+                threads[i] = CreateThread(NULL, 0, run, NULL, 0, NULL);
         WaitForMultipleObjects(count, threads, FALSE, INFINITE);
         return 0;
 }

@@ -3,11 +3,10 @@
  * Round trips of messages: FltSendMessage() in this process, an agent on fltlib in another, next to two processes
  * that do the same over a bare Unix socket. A message of some size goes there and 64 bytes come back.
  *
- *   message-bench AGENT [MILLISECONDS [ROUNDS [FILTER]]]     JSON goes to $BENCH_JSON (message-bench.json)
- *   message-bench AGENT trips COUNT sync|port SIZE handle|-  so many round trips of one sender, to count system calls
+ *   message-bench [OPTION...] AGENT     JSON goes to $BENCH_JSON (message-bench.json)
  *
- * The competitors take turns of MILLISECONDS each; the figures are medians over the ROUNDS.
- * FILTER: only the rows that contain this text.
+ * The competitors take turns of some milliseconds each; the figures are medians over the rounds. With --trips there
+ * is no table, but so many round trips of each sender, for those who count what they cost (message-calls.sh).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +33,16 @@ enum kind {
         BARE,
         SYNC,
         PORT,
+        EVENT,
         KINDS,
 };
 
-static const char *const kind_names[KINDS] = { "bare socket", "sync", "port" };
+static const char *const kind_names[KINDS] = { "bare", "sync", "port", "event" }; /* agents know theirs */
+static const char *const kind_titles[KINDS] = { "bare socket", "synchronous agent", "completion port", "events" };
+
+static gint turn_ms = 100, rounds = 5, trips_wanted, size_wanted = 1024, senders_wanted = 1;
+static gboolean handle_wanted;
+static char *only, *kind_wanted;
 
 struct row {
         unsigned size, senders;
@@ -255,10 +260,16 @@ static void sleep_ms(unsigned milliseconds)
         nanosleep(&time, NULL);
 }
 
-/* Nanoseconds of one round trip, as its sender sees it; after a while, so that all memory has been touched. */
-static double measure(const char *agent, struct row row, enum kind kind, unsigned milliseconds, uint64_t trips)
+static void join_all(struct worker *workers, unsigned count)
 {
-        struct run run = { .row = row, .kind = kind, .trips_wanted = trips };
+        for (unsigned i = 0; i < count; i++)
+                pthread_join(workers[i].thread, NULL);
+}
+
+/* Nanoseconds of one round trip, as its sender sees it; after a while, so that all memory has been touched. */
+static double measure(const char *agent, struct row row, enum kind kind)
+{
+        struct run run = { .row = row, .kind = kind, .trips_wanted = trips_wanted };
         struct worker workers[SENDERS_MAX];
         uint64_t begin, before = 0, done;
         double result;
@@ -275,23 +286,22 @@ static double measure(const char *agent, struct row row, enum kind kind, unsigne
                 if (pthread_create(&workers[i].thread, NULL, sender_run, &workers[i]) != 0)
                         die("pthread_create");
         }
-        if (!trips) {
+        if (!trips_wanted) {
                 while (atomic_load(&run.trips) < 4 * row.senders)
                         sleep_ms(1);
                 begin = now_ns();
                 before = atomic_load(&run.trips);
                 do
-                        sleep_ms(milliseconds);
+                        sleep_ms(turn_ms);
                 while (atomic_load(&run.trips) < before + row.senders);
         } else {
-                while (atomic_load(&run.trips) < trips)
-                        sleep_ms(1);
+                join_all(workers, row.senders);
         }
         done = atomic_load(&run.trips);
         result = (double)(now_ns() - begin) * row.senders / (done - before);
         atomic_store(&run.stop, true);
-        for (unsigned i = 0; i < row.senders; i++)
-                pthread_join(workers[i].thread, NULL);
+        if (!trips_wanted)
+                join_all(workers, row.senders);
 
         if (kind == BARE) {
                 for (unsigned i = 0; i < row.senders; i++)
@@ -314,20 +324,20 @@ static int compare(const void *a, const void *b)
         return difference < 0 ? -1 : difference > 0;
 }
 
-static void measure_row(const char *agent, struct row row, unsigned milliseconds, unsigned rounds, double *results)
+static void measure_row(const char *agent, struct row row, double *results)
 {
         double all[KINDS][ROUNDS_MAX];
 
-        for (unsigned round = 0; round < rounds; round++)
+        for (int round = 0; round < rounds; round++)
                 for (enum kind kind = BARE; kind < KINDS; kind++)
-                        all[kind][round] = measure(agent, row, kind, milliseconds, 0);
+                        all[kind][round] = measure(agent, row, kind);
         for (enum kind kind = BARE; kind < KINDS; kind++) {
                 qsort(all[kind], rounds, sizeof(double), compare);
                 results[kind] = all[kind][rounds / 2];
         }
 }
 
-static void bench(const char *agent, unsigned milliseconds, unsigned rounds, const char *filter)
+static void bench(const char *agent)
 {
         static const unsigned sizes[] = { 64, 1024, 65536, 1024 * 1024 }, senders[] = { 1, 4, 16, 64 };
         const char *path = getenv("BENCH_JSON"), *comma = "";
@@ -335,8 +345,11 @@ static void bench(const char *agent, unsigned milliseconds, unsigned rounds, con
 
         if (!json)
                 die("can't write the JSON file");
-        printf("%-30s %24s %32s %32s\n", "", "bare socket", "synchronous agent", "completion port");
-        fprintf(json, "{\"unit\": \"ns\", \"milliseconds\": %u, \"rounds\": %u, \"rows\": [", milliseconds, rounds);
+        printf("%-29s%24s", "", kind_titles[BARE]);
+        for (enum kind kind = SYNC; kind < KINDS; kind++)
+                printf("%32s", kind_titles[kind]);
+        printf("\n");
+        fprintf(json, "{\"unit\": \"ns\", \"milliseconds\": %d, \"rounds\": %d, \"rows\": [", turn_ms, rounds);
         for (unsigned handle = 0; handle < 2; handle++)
                 for (unsigned s = 0; s < G_N_ELEMENTS(sizes); s++)
                         for (unsigned n = 0; n < G_N_ELEMENTS(senders); n++) {
@@ -346,10 +359,10 @@ static void bench(const char *agent, unsigned milliseconds, unsigned rounds, con
                                                                         row.senders > 1 ? "s" : "");
                                 double results[KINDS];
 
-                                if (filter && !strstr(name, filter))
+                                if (only && !strstr(name, only))
                                         continue;
-                                measure_row(agent, row, milliseconds, rounds, results);
-                                printf("%-30s", name);
+                                measure_row(agent, row, results);
+                                printf("%-29s", name);
                                 fprintf(json, "%s\n{\"bytes\": %u, \"handle\": %u, \"senders\": %u", comma, row.size,
                                         handle, row.senders);
                                 comma = ",";
@@ -370,23 +383,42 @@ static void bench(const char *agent, unsigned milliseconds, unsigned rounds, con
 
 int main(int argc, char **argv)
 {
-        if (argc < 2) {
-                fprintf(stderr, "usage: message-bench AGENT [MILLISECONDS [ROUNDS [FILTER]]]\n");
+        GOptionEntry options[] = {
+                { "milliseconds", 0, 0, G_OPTION_ARG_INT, &turn_ms, "of each turn", "N" },
+                { "rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "turns of each competitor", "N" },
+                { "only", 0, 0, G_OPTION_ARG_STRING, &only, "the rows that contain this", "TEXT" },
+                { "trips", 0, 0, G_OPTION_ARG_INT, &trips_wanted, "no table: so many of each sender", "N" },
+                { "kind", 0, 0, G_OPTION_ARG_STRING, &kind_wanted, "for --trips: bare, sync, port, event", "KIND" },
+                { "size", 0, 0, G_OPTION_ARG_INT, &size_wanted, "for --trips: bytes of a message", "N" },
+                { "senders", 0, 0, G_OPTION_ARG_INT, &senders_wanted, "for --trips", "N" },
+                { "handle", 0, 0, G_OPTION_ARG_NONE, &handle_wanted, "for --trips: a section with each message", NULL },
+                { NULL },
+        };
+        g_autoptr(GOptionContext) context = g_option_context_new("AGENT");
+        enum kind kind = SYNC;
+
+        g_option_context_add_main_entries(context, options, NULL);
+        if (!g_option_context_parse(context, &argc, &argv, NULL) || argc != 2) {
+                fprintf(stderr, "usage: message-bench [OPTION...] AGENT\n");
                 return 2;
         }
+        rounds = CLAMP(rounds, 1, ROUNDS_MAX);
         signal(SIGPIPE, SIG_IGN);
         fixture_start();
         setenv("FLTSIM_RUNTIME_DIR", fixture.directory, 1);
-        if (argc == 7 && strcmp(argv[2], "trips") == 0) {
-                struct row row = { .size = atoi(argv[5]), .senders = 1, .handle = strcmp(argv[6], "handle") == 0 };
+        if (trips_wanted) {
+                struct row row = {
+                        .size = CLAMP(size_wanted, (int)sizeof(struct message_head), (int)BENCH_SIZE_MAX),
+                        .senders = CLAMP(senders_wanted, 1, SENDERS_MAX),
+                        .handle = handle_wanted,
+                };
 
-                row.size = CLAMP(row.size, sizeof(struct message_head), BENCH_SIZE_MAX);
-                printf("%.0f ns\n", measure(argv[1], row, strcmp(argv[4], "port") == 0 ? PORT : SYNC, 0,
-                                            strtoull(argv[3], NULL, 0)));
+                for (enum kind k = BARE; kind_wanted && k < KINDS; k++)
+                        if (strcmp(kind_wanted, kind_names[k]) == 0)
+                                kind = k;
+                printf("%.0f ns\n", measure(argv[1], row, kind));
         } else {
-                unsigned rounds = argc > 3 ? atoi(argv[3]) : 5;
-
-                bench(argv[1], argc > 2 ? atoi(argv[2]) : 100, CLAMP(rounds, 1, ROUNDS_MAX), argc > 4 ? argv[4] : NULL);
+                bench(argv[1]);
         }
         fixture_stop();
         return 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static inline unsigned count_threads(void)
         return count;
 }
 
-/* Anonymous memory in use, in KiB; what is shared with agents does not count. */
+/* Resident anonymous memory, in KiB; what is shared with agents does not count. */
 static inline unsigned memory_used(void)
 {
         g_autofree char *text = NULL;
@@ -56,4 +57,29 @@ static inline unsigned memory_used(void)
         g_assert_true(g_file_get_contents("/proc/self/status", &text, NULL, NULL));
         line = strstr(text, "RssAnon:");
         return line ? strtoul(line + strlen("RssAnon:"), NULL, 10) : 0;
+}
+
+/* Bytes of the heap that are not free, of all threads. 0 with a sanitizer, whose heap is another. */
+static inline size_t heap_used(void)
+{
+        struct mallinfo2 info = mallinfo2();
+
+        return SANITIZED ? 0 : info.uordblks + info.hblkhd;
+}
+
+struct resources {
+        unsigned descriptors, threads, memory;
+        size_t heap;
+};
+
+static inline struct resources resources_now(void)
+{
+        return (struct resources){ count_descriptors(), count_threads(), memory_used(), heap_used() };
+}
+
+static inline void resources_print(const char *who, const struct resources *before, const struct resources *after)
+{
+        g_print("# %s: descriptors %u and %u, threads %u and %u, resident %u and %u KiB, heap %zu and %zu bytes\n", who,
+                before->descriptors, after->descriptors, before->threads, after->threads, before->memory, after->memory,
+                before->heap, after->heap);
 }

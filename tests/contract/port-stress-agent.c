@@ -44,6 +44,7 @@ struct receive {
         OVERLAPPED overlapped;
         PFILTER_MESSAGE_HEADER buffer;
         DWORD size;
+        uint64_t asked_at;
 };
 
 static struct stress_record *table;
@@ -126,13 +127,16 @@ static void answer(const struct stress_message *message, ULONGLONG id)
         }
 }
 
-static void handle(PFILTER_MESSAGE_HEADER header)
+static void handle(PFILTER_MESSAGE_HEADER header, uint64_t asked_at)
 {
         struct stress_message message;
+        uint64_t left_at;
 
         memcpy(&message, header + 1, sizeof(message));
         g_assert_cmpuint(message.serial, <, records);
         g_assert_cmpuint(atomic_fetch_add(&table[message.serial].received, 1), ==, 0);
+        left_at = atomic_load(&table[message.serial].left_at);
+        g_assert_true(left_at == 0 || left_at > asked_at);
         g_assert_true(stress_check((uint8_t *)(header + 1) + sizeof(message), message.length - sizeof(message),
                                    message.serial));
         g_assert_cmpuint(header->ReplyLength, ==, message.capacity == UINT32_MAX ? 0 : 16 + message.capacity);
@@ -154,11 +158,14 @@ static void *large_buffer(void)
 static DWORD WINAPI run_threads(LPVOID unused)
 {
         PFILTER_MESSAGE_HEADER buffer = large_buffer();
+        uint64_t asked_at = stress_now();
         HRESULT hr;
 
-        while ((hr = FilterGetMessage(port, buffer, LARGE, NULL)) == S_OK || hr == ABORTED)
+        while ((hr = FilterGetMessage(port, buffer, LARGE, NULL)) == S_OK || hr == ABORTED) {
                 if (hr == S_OK)
-                        handle(buffer);
+                        handle(buffer, asked_at);
+                asked_at = stress_now();
+        }
         g_assert_cmphex((ULONG)hr, ==, (ULONG)BAD_HANDLE);
         munmap(buffer, LARGE);
         return 0;
@@ -168,13 +175,14 @@ static DWORD WINAPI run_descriptor(LPVOID unused)
 {
         PFILTER_MESSAGE_HEADER buffer = large_buffer();
         struct pollfd poll_fd = { .events = POLLIN };
+        uint64_t asked_at = 0;
         DWORD bytes;
         HRESULT hr = FilterGetPortDescriptor(port, &poll_fd.fd);
 
         /* The time limit is for SIGTERM: its closing is not an event of the descriptor. */
         while (hr == S_OK && poll(&poll_fd, 1, 5) >= 0) {
-                while ((hr = FilterTryGetMessage(port, buffer, LARGE, &bytes)) == S_OK)
-                        handle(buffer);
+                while (asked_at = stress_now(), (hr = FilterTryGetMessage(port, buffer, LARGE, &bytes)) == S_OK)
+                        handle(buffer, asked_at);
                 if (hr == NO_MESSAGE)
                         hr = S_OK;
         }
@@ -195,6 +203,7 @@ static bool receive_start(struct receive *receive, DWORD size)
         }
         receive->size = MAX(size, receive->size);
         receive->overlapped = (OVERLAPPED){ .hEvent = event };
+        receive->asked_at = stress_now();
         hr = FilterGetMessage(port, receive->buffer, receive->size, &receive->overlapped);
         if (hr == PENDING)
                 return true;
@@ -213,7 +222,7 @@ static bool receive_done(struct receive *receive, DWORD bytes)
 
                 memcpy(&message, receive->buffer + 1, sizeof(message));
                 g_assert_cmpuint(bytes, ==, sizeof(FILTER_MESSAGE_HEADER) + message.length);
-                handle(receive->buffer);
+                handle(receive->buffer, receive->asked_at);
         } else if (status == STATUS_BUFFER_TOO_SMALL) {
                 g_assert_cmpuint(bytes, >, size);
                 size = bytes;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages of all sizes and deadlines between a filter in this process and agents in others that are killed,
- * stopped and made to reconnect all the time, while senders are cancelled and the filter closes connections. What has to hold:
+ * stopped and made to reconnect all the time, while senders are cancelled and the filter closes connections. What has
+ * to hold:
  *
- *   - a message is delivered once or not at all, whole, with an id that its connection never had before
+ *   - a message is delivered once or not at all, whole, with an id that its connection never had before, and not to a
+ *     receive that began when its sender had left
  *   - an agent is told that a reply was accepted if and only if its sender got it, and got it whole
  *   - DisconnectNotify comes once for each connection, after the last MessageNotify
  *   - in the end there are as many descriptors and threads as in the beginning, and no more memory than half way
  *
- *   port-stress [--messages=N] [--seconds=N] [--seed=N] AGENT
+ *   port-stress [--delivered=N] [--seconds=N] [--seed=N] AGENT
+ *
+ * The variable PORT_STRESS_DELIVERED makes a long run of a short one: as --delivered, and without a limit of time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +75,8 @@ struct agent {
 
 static struct {
         const char *program;
-        gint64 messages, seconds, seed;
+        gint64 delivered, seconds, seed; /* wanted */
+        gint64 messages;                 /* there is room for */
         gint64 end; /* monotonic; 0: none */
         struct stress_record *table;
         uint8_t *outcomes;
@@ -80,7 +85,6 @@ static struct {
         _Atomic uint64_t count[LEFT + 1];
         _Atomic uint64_t calls, cancels;
         _Atomic unsigned memory_half_way;
-        _Atomic bool stopping;
 
         PFLT_FILTER filter;
         PFLT_PORT server;
@@ -91,7 +95,7 @@ static struct {
         struct sender senders[SENDERS];
         struct agent agents[AGENTS];
 } stress = {
-        .messages = 40000,
+        .delivered = 1000000,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,
 };
@@ -161,9 +165,17 @@ static NTSTATUS message_notify(PVOID PortCookie, PVOID InputBuffer, ULONG InputB
         return STATUS_SUCCESS;
 }
 
+/* As their senders know. */
+static uint64_t count_delivered(void)
+{
+        return atomic_load_explicit(&stress.count[GOT_REPLY], memory_order_relaxed) +
+               atomic_load_explicit(&stress.count[GOT_TRUNCATED], memory_order_relaxed) +
+               atomic_load_explicit(&stress.count[WAS_RECEIVED], memory_order_relaxed);
+}
+
 static bool is_over(void)
 {
-        return atomic_load(&stress.stopping) ||
+        return count_delivered() >= (uint64_t)stress.delivered ||
                atomic_load_explicit(&stress.next, memory_order_relaxed) >= (uint64_t)stress.messages ||
                (stress.end && g_get_monotonic_time() > stress.end);
 }
@@ -183,13 +195,16 @@ static uint32_t pick_length(uint64_t *state)
 
 static void send_one(struct sender *sender, uint64_t *state, uint64_t serial, PFLT_PORT *port)
 {
-        static const NTSTATUS statuses[] = { STATUS_SUCCESS, STATUS_VIRUS_INFECTED, STATUS_ACCESS_DENIED, (NTSTATUS)0xE0001234 };
+        static const NTSTATUS statuses[] = {
+                STATUS_SUCCESS, STATUS_VIRUS_INFECTED, STATUS_ACCESS_DENIED, (NTSTATUS)0xE0001234,
+        };
         uint32_t length = sizeof(struct stress_message) + pick_length(state), capacity = pick_length(state);
         struct stress_message message = {
                 .serial = serial,
                 .length = length,
                 .capacity = pick(state, 6) ? capacity : UINT32_MAX,
-                .reply_length = pick(state, 20) ? capacity - pick(state, capacity + 1) : capacity + 1 + pick(state, 100),
+                .reply_length = pick(state, 20) ? capacity - pick(state, capacity + 1)
+                                                : capacity + 1 + pick(state, 100),
                 .behaviour = pick(state, 8) ? STRESS_REPLY : pick(state, STRESS_BEHAVIOURS),
                 .status = statuses[pick(state, G_N_ELEMENTS(statuses))],
         };
@@ -246,6 +261,8 @@ static void send_one(struct sender *sender, uint64_t *state, uint64_t serial, PF
         }
         if (outcome == GOT_REPLY)
                 g_assert_true(stress_check(reply, reply_length, ~serial));
+        if (outcome == LEFT)
+                atomic_store(&stress.table[serial].left_at, stress_now());
         stress.outcomes[serial] = outcome;
         atomic_fetch_add_explicit(&stress.count[outcome], 1, memory_order_relaxed);
         if (status == STATUS_PORT_DISCONNECTED)
@@ -282,7 +299,7 @@ static void *sender_run(void *data)
                         continue;
                 }
                 serial = atomic_fetch_add(&stress.next, 1);
-                if (serial == (uint64_t)stress.messages / 2)
+                if (!atomic_load(&stress.memory_half_way) && count_delivered() >= (uint64_t)stress.delivered / 2)
                         atomic_store(&stress.memory_half_way, memory_used());
                 if (serial < (uint64_t)stress.messages)
                         send_one(sender, &state, serial, &place->port);
@@ -379,7 +396,7 @@ static void *agent_run(void *data)
 /* What each message's sender was told, and what its agent was told. */
 static void check_messages(unsigned killed)
 {
-        uint64_t sent = MIN(atomic_load(&stress.next), (uint64_t)stress.messages), unknown = 0;
+        uint64_t sent = MIN(atomic_load(&stress.next), (uint64_t)stress.messages), unknown = 0, delivered = 0;
 
         for (uint64_t i = 0; i < sent; i++) {
                 unsigned received = atomic_load(&stress.table[i].received);
@@ -387,6 +404,7 @@ static void check_messages(unsigned killed)
                 enum outcome outcome = stress.outcomes[i];
                 bool good = received <= 1;
 
+                delivered += received;
                 switch (outcome) {
                 case GOT_REPLY:
                         good = good && received == 1 && (answer == STRESS_ACCEPTED || answer == STRESS_ANSWERING);
@@ -414,6 +432,10 @@ static void check_messages(unsigned killed)
                         g_error("message %llu: outcome %u for its sender, received %u times, answer %u for its agent",
                                 (unsigned long long)i, outcome, received, answer);
         }
+        printf("# %llu messages, %llu delivered: %llu replied, %llu truncated, %llu one-way; %llu senders left\n",
+               (unsigned long long)sent, (unsigned long long)delivered, (unsigned long long)stress.count[GOT_REPLY],
+               (unsigned long long)stress.count[GOT_TRUNCATED], (unsigned long long)stress.count[WAS_RECEIVED],
+               (unsigned long long)stress.count[LEFT]);
         /* At most one for each thread and each receive of an agent that was killed. */
         g_assert_cmpuint(unknown, <=, killed * 12);
 }
@@ -479,13 +501,10 @@ static void stress_run(void)
                 pthread_cond_wait(&stress.changed, &stress.lock);
         pthread_mutex_unlock(&stress.lock);
         check_messages(kills + stops);
-        printf("# %llu messages: %llu replied, %llu truncated, %llu one-way, %llu left; %llu calls, %llu cancels\n",
-               (unsigned long long)MIN(atomic_load(&stress.next), (uint64_t)stress.messages),
-               (unsigned long long)stress.count[GOT_REPLY], (unsigned long long)stress.count[GOT_TRUNCATED],
-               (unsigned long long)stress.count[WAS_RECEIVED], (unsigned long long)stress.count[LEFT],
-               (unsigned long long)stress.calls, (unsigned long long)stress.cancels);
-        printf("# %u connections, %u agents killed, %u while stopped, %u closed by the filter, %u ended\n",
-               stress.connects, kills, stops, closes, goodbyes);
+        printf("# %llu calls, %llu cancels, %u connections, %u agents killed, %u while stopped, "
+               "%u closed by the filter, %u ended\n",
+               (unsigned long long)stress.calls, (unsigned long long)stress.cancels, stress.connects, kills, stops,
+               closes, goodbyes);
 }
 
 static void test_stress(void)
@@ -529,19 +548,25 @@ static void test_stress(void)
 int main(int argc, char **argv)
 {
         GOptionEntry options[] = {
-                { "messages", 0, 0, G_OPTION_ARG_INT64, &stress.messages, "how many", "N" },
+                { "delivered", 0, 0, G_OPTION_ARG_INT64, &stress.delivered, "until so many messages were", "N" },
                 { "seconds", 0, 0, G_OPTION_ARG_INT64, &stress.seconds, "at most so long", "N" },
                 { "seed", 0, 0, G_OPTION_ARG_INT64, &stress.seed, "of all that is random", "N" },
                 { NULL },
         };
         g_autoptr(GOptionContext) context = g_option_context_new("AGENT");
+        const char *long_run = g_getenv("PORT_STRESS_DELIVERED");
 
         g_option_context_add_main_entries(context, options, NULL);
         g_option_context_set_ignore_unknown_options(context, TRUE); /* the test framework's */
-        if (!g_option_context_parse(context, &argc, &argv, NULL) || argc < 2 || stress.messages < 1) {
-                fprintf(stderr, "usage: port-stress [--messages=N] [--seconds=N] [--seed=N] AGENT\n");
+        if (!g_option_context_parse(context, &argc, &argv, NULL) || argc < 2 || stress.delivered < 1) {
+                fprintf(stderr, "usage: port-stress [--delivered=N] [--seconds=N] [--seed=N] AGENT\n");
                 return 2;
         }
+        if (long_run) {
+                stress.delivered = g_ascii_strtoll(long_run, NULL, 10);
+                stress.seconds = 0;
+        }
+        stress.messages = 2 * stress.delivered + 100000;
         g_test_init(&argc, &argv, NULL);
         stress.program = argv[1];
         if (!stress.seed)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #define STRESS_PORT L"\\Stress"
 #define STRESS_AREA (4u * 1024 * 1024) /* longest message or reply */
@@ -45,9 +46,19 @@ enum stress_answer {
 };
 
 struct stress_record {
+        _Atomic uint64_t left_at; /* when its sender was away, without an answer; 0: not yet */
         _Atomic uint8_t received; /* how often */
         _Atomic uint8_t answer;
 };
+
+/* The same in all processes. */
+static inline uint64_t stress_now(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
 
 static inline uint64_t stress_step(uint64_t *state)
 {

@@ -13,7 +13,7 @@ _Atomic uint64_t stress_asked, stress_posts, stress_drained, stress_pended, stre
 
 const char *const stress_names[STRESS_FILTERS] = { "stress-contexts", "stress-pends", "stress-swaps" };
 
-static const char *const altitudes[STRESS_FILTERS] = { "380000", "370000", "360000" };
+static const char *const altitudes[STRESS_FILTERS] = { "380000", "370000", "375000" };
 static PFLT_FILTER filters[STRESS_FILTERS];
 
 static FLT_PREOP_CALLBACK_STATUS ask(void)

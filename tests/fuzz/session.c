@@ -3,25 +3,21 @@
  * Whole sessions on the server's side: sockets that say anything in any order, with any descriptors, over rings
  * that their peer scribbles on, while the filter sends, gives handles, closes and is cancelled.
  *
- * The input is a program: a byte says what comes next, the bytes after it are its operands; at its end it reads
- * as zeros. Frames are received on this thread, where the I/O thread of the server would be. After each input
- * everything has to be as before it: no sender inside, each accepted connection disconnected, no descriptor left.
+ * The input is a program, see program.h. Frames are received on this thread, where the I/O thread of the server would
+ * be. After each input everything has to be as before it: no sender inside, each accepted connection disconnected, no
+ * descriptor left.
  */
-#include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "../unit/port/fixture.h"
 #include "nt/cancel.h"
 #include "nt/log.h"
 #include "nt/process.h"
 #include "port/packet.h"
+#include "port/server.h"
 #include "port/session.h"
+#include "program.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,16 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define PAYLOAD_MAX 70000u /* more than a slot of a client without a ring takes */
 #define CAPACITY_MAX 64u
 #define CANARY 0x5a
-#define PATIENCE_SECONDS 20
-
-struct input {
-        const uint8_t *data;
-        size_t left;
-};
 
 struct peer {
         struct fm_session *session; /* NULL: not there */
         int fd;                     /* the client's end */
+        uint64_t last_id;           /* of a message that it has received */
 };
 
 struct fuzz_sender {
@@ -57,36 +48,13 @@ struct fuzz_sender {
 
 static uint8_t payload[PAYLOAD_MAX];
 
-static uint8_t u8(struct input *input)
-{
-        if (input->left == 0)
-                return 0;
-        input->left--;
-        return *input->data++;
-}
-
-static uint16_t u16(struct input *input)
-{
-        uint16_t low = u8(input);
-
-        return low | u8(input) << 8;
-}
-
-static void require(bool condition, const char *what)
-{
-        if (condition)
-                return;
-        fprintf(stderr, "session: %s\n", what);
-        abort(); /* which the fuzzer takes for what it is */
-}
-
-#define wait_until(condition, what) do {                                                             \
-                gint64 give_up_ = g_get_monotonic_time() + PATIENCE_SECONDS * G_USEC_PER_SEC;         \
-                while (!(condition)) {                                                                \
-                        require(g_get_monotonic_time() < give_up_, what);                             \
-                        sched_yield();                                                                \
-                }                                                                                     \
-        } while (0)
+/* As long as nobody has broken a rule, who was told what has to agree. */
+static struct {
+        bool broken;
+        unsigned accepted;        /* replies that agents know to have arrived */
+        unsigned unknown;         /* whose RESULT was not read */
+        _Atomic unsigned replied; /* senders that have one */
+} told;
 
 static unsigned jobs_of(struct fm_session *session)
 {
@@ -128,6 +96,7 @@ static void peer_end(struct peer *peer)
         wait_until(jobs_of(peer->session) == 0, "a job of a session that has ended does not end");
         fm_session_unref(peer->session);
         peer->session = NULL;
+        peer->last_id = 0;
         close(peer->fd);
 }
 
@@ -153,30 +122,28 @@ static void send_frame(struct peer *peer, const struct fm_frame *frame, int fd, 
 
 static void send_raw(struct peer *peer, struct input *input)
 {
-        size_t length = MIN(u16(input), input->left);
+        size_t length = u16(input);
         unsigned fd_count = u8(input) % (FM_FRAME_DESCRIPTORS_MAX + 4);
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int) * (FM_FRAME_DESCRIPTORS_MAX + 4))];
-        } control = { 0 };
-        struct iovec iov;
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+        const uint8_t *data = take_bytes(input, length, &length);
 
-        length = MIN(length, input->left);
-        iov = (struct iovec){ (void *)input->data, length };
-        input->data += length;
-        input->left -= length;
-        if (fd_count) {
-                message.msg_control = &control;
-                message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-                for (unsigned i = 0; i < fd_count; i++)
-                        ((int *)CMSG_DATA(&control.header))[i] = peer->fd;
-        }
-        if (sendmsg(peer->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        told.broken = true;
+        if (send_packet(peer->fd, data, length, peer->fd, fd_count))
                 peer_serve(peer, true);
+}
+
+static void send_reply(struct peer *peer, struct input *input)
+{
+        struct fm_frame frame = { .type = FM_FRAME_REPLY, .reply.message_id = u8(input) };
+
+        frame.reply.payload = (struct fm_bytes){ payload, u8(input) };
+        told.unknown++;
+        send_frame(peer, &frame, -1, true);
+}
+
+static void check_id(struct peer *peer, uint64_t id)
+{
+        require(told.broken || id > peer->last_id, "a message has an id that another one had");
+        peer->last_id = id;
 }
 
 static void send_connect(struct peer *peer, struct input *input)
@@ -205,14 +172,15 @@ static void send_join(struct peer *peer, struct peer *whose, struct input *input
 
 static void send_call(struct peer *peer, struct input *input)
 {
+        static uint8_t in[FM_INLINE_MAX];
         uint8_t how = u8(input);
         struct fm_frame frame = { .type = FM_FRAME_CALL, .tag = how };
         int fd = -1;
 
         frame.call.in_length = u16(input);
         frame.call.out_length = u16(input);
-        frame.call.in = payload;
-        payload[0] = "xESW"[how >> 6];
+        frame.call.in = in;
+        in[0] = "xESW"[how >> 6];
         if (how & 1) {
                 frame.call.flags = FM_CALL_IN_MEMFD;
                 frame.call.out_offset = how & 2 ? frame.call.in_length : u16(input);
@@ -247,6 +215,40 @@ static void send_manage(struct peer *peer, struct input *input)
         send_frame(peer, &frame, -1, true);
 }
 
+/* What is asked of the file systems: they agree, or have an error to tell. */
+static int volume_mount(void *data, const struct fm_port_volume *volume, char **error)
+{
+        require(*volume->source == '/' && *volume->mount_point == '/', "not an absolute path");
+        if (!*volume->options)
+                return 0;
+        *error = strdup(volume->options);
+        return -EINVAL;
+}
+
+static int volume_unmount(void *data, const struct fm_port_volume *volume, bool *ends, char **error)
+{
+        *ends = volume->flags & FM_VOLUME_LAZY;
+        return *volume->options ? -ENOENT : 0;
+}
+
+static const struct fm_port_volume_ops volume_ops = { .mount = volume_mount, .unmount = volume_unmount };
+
+static void send_volume(struct peer *peer, struct input *input)
+{
+        struct fm_frame frame = { .type = FM_FRAME_VOLUME };
+        struct fm_bytes *fields[] = { &frame.volume.source, &frame.volume.mount_point, &frame.volume.options };
+
+        frame.volume.op = u8(input) % 4;
+        frame.volume.flags = u8(input) & FM_VOLUME_FLAGS;
+        for (unsigned i = 0; i < 3; i++) {
+                size_t length = u8(input);
+
+                fields[i]->data = take_bytes(input, length, &length);
+                fields[i]->length = length;
+        }
+        send_frame(peer, &frame, -1, true);
+}
+
 /* Whatever the server says must be a frame. */
 static void read_answers(struct peer *peer)
 {
@@ -258,6 +260,13 @@ static void read_answers(struct peer *peer)
 
         while ((r = fm_packet_receive(peer->fd, buffer, &frame, fds, &fd_count)) == 1) {
                 require(frame.type & 0x8000, "the server sent what is a client's to send");
+                if (frame.type == FM_FRAME_MESSAGE && frame.message.status == STATUS_SUCCESS)
+                        check_id(peer, frame.message.message_id);
+                if (frame.type == FM_FRAME_RESULT) {
+                        told.unknown--;
+                        told.accepted += frame.result.status == STATUS_SUCCESS ||
+                                         frame.result.status == STATUS_BUFFER_OVERFLOW;
+                }
                 for (unsigned i = 0; i < fd_count; i++)
                         close(fds[i]);
         }
@@ -270,11 +279,16 @@ static void *sender_run(void *data)
         LARGE_INTEGER timeout = { .QuadPart = sender->timeout };
         ULONG length = sender->capacity;
 
+        NTSTATUS status;
+
         fm_thread_self()->cancel = &sender->cancel;
         memset(sender->reply, CANARY, sizeof(sender->reply));
-        FltSendMessage(fixture.filter, sender->port, payload, sender->length,
-                       sender->wants_reply ? sender->reply : NULL, &length,
-                       sender->timeout ? &timeout : NULL);
+        status = FltSendMessage(fixture.filter, sender->port, payload, sender->length,
+                                sender->wants_reply ? sender->reply : NULL, &length,
+                                sender->timeout ? &timeout : NULL);
+        if (sender->wants_reply && status != STATUS_TIMEOUT && status != STATUS_PORT_DISCONNECTED &&
+            status != STATUS_THREAD_IS_TERMINATING && status != STATUS_INSUFFICIENT_RESOURCES)
+                atomic_fetch_add(&told.replied, 1);
         require(length <= sender->capacity, "a reply longer than the buffer");
         for (ULONG i = sender->wants_reply ? length : 0; i < sizeof(sender->reply); i++)
                 require(sender->reply[i] == CANARY, "a byte behind the reply was written");
@@ -310,9 +324,13 @@ static void scribble(struct fm_connection *connection, struct input *input)
         uint16_t where = u16(input);
         uint8_t value = u8(input);
 
+        told.broken = true;
         if (where & 0x8000) {
-                uint64_t ticket = connection->next_ticket - value / 8;
+                uint64_t ticket;
 
+                pthread_mutex_lock(&connection->lock);
+                ticket = connection->next_ticket - value / 8;
+                pthread_mutex_unlock(&connection->lock);
                 atomic_store(&connection->ring.header->words[where % FM_RING_SLOTS], ticket << 8 | value % 8);
         } else {
                 __atomic_store_n((uint8_t *)connection->ring.header + where % sizeof(struct fm_ring_header), value,
@@ -331,10 +349,14 @@ static void play_agent(struct peer *peer, struct fm_connection *connection, stru
 
         if (how & 1)
                 fm_ring_arm(&ring);
-        if (how & 2)
-                fm_ring_take(&ring, buffer, how & 4 ? sizeof(buffer) : 32, &taken, &poke);
-        if (how & 8)
-                fm_ring_reply(&ring, u8(input), how, payload, u8(input), &poke);
+        if (how & 2 && fm_ring_take(&ring, buffer, how & 4 ? sizeof(buffer) : 32, &taken, &poke) == 0)
+                check_id(peer, taken.message_id);
+        if (how & 8) {
+                uint8_t id = u8(input);
+                int r = fm_ring_reply(&ring, id, how, payload, u8(input), &poke);
+
+                told.accepted += r == 0 || r == -EMSGSIZE;
+        }
         if (how & 16)
                 fm_ring_handle_closed(&ring);
         if (poke)
@@ -352,6 +374,25 @@ static void give(struct fm_connection *connection, struct input *input)
         if (how & 0x80)
                 fm_port_revoke_descriptor(connection->process, handle);
         close(fd);
+}
+
+/* The client goes, the filter closes its end, or the port: another one takes its place, live connections stay. */
+static void end(struct peer *peer, struct input *input)
+{
+        switch (u8(input) % 3) {
+        case 0:
+                peer_end(peer);
+                break;
+        case 1:
+                FltCloseClientPort(fixture.filter, &fixture.clients[u8(input) & 3]);
+                break;
+        case 2:
+                FltCloseCommunicationPort(fixture.server);
+                require(fixture_port(PORT_NAME, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, 4, true,
+                                     &fixture.server) == STATUS_SUCCESS,
+                        "the name of a port that was closed is not free");
+                break;
+        }
 }
 
 static void step(struct peer *peers, struct fuzz_sender *senders, struct input *input)
@@ -383,18 +424,17 @@ static void step(struct peer *peers, struct fuzz_sender *senders, struct input *
                 send_frame(peer, &(struct fm_frame){ .type = FM_FRAME_POKE, .poke.flags = u8(input) & 3 }, -1, true);
                 break;
         case 6:
-                send_manage(peer, input);
+                if (what & 0x20)
+                        send_volume(peer, input);
+                else
+                        send_manage(peer, input);
                 break;
         case 7:
                 send_frame(peer, &(struct fm_frame){ .type = FM_FRAME_GET, .get.size = u16(input) }, -1, true);
                 break;
-        case 8: {
-                struct fm_frame frame = { .type = FM_FRAME_REPLY, .reply.message_id = u8(input) };
-
-                frame.reply.payload = (struct fm_bytes){ payload, u8(input) };
-                send_frame(peer, &frame, -1, true);
+        case 8:
+                send_reply(peer, input);
                 break;
-        }
         case 9:
                 read_answers(peer);
                 break;
@@ -417,20 +457,9 @@ static void step(struct peer *peers, struct fuzz_sender *senders, struct input *
                         give(connection, input);
                 break;
         case 15:
-                if (u8(input) & 1)
-                        FltCloseClientPort(fixture.filter, &fixture.clients[u8(input) & 3]);
-                else
-                        peer_end(peer);
+                end(peer, input);
                 break;
         }
-}
-
-static int lowest_descriptor(void)
-{
-        int fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
-
-        close(fd);
-        return fd;
 }
 
 static void run(struct input *input)
@@ -439,6 +468,7 @@ static void run(struct input *input)
         struct peer peers[SESSIONS] = { 0 };
         unsigned connects;
 
+        memset(&told, 0, sizeof(told));
         for (unsigned i = 0; i < SENDERS; i++)
                 fm_cancel_init(&senders[i].cancel);
         for (unsigned i = 0; i < STEPS && input->left > 0; i++)
@@ -453,10 +483,13 @@ static void run(struct input *input)
                 }
                 fm_cancel_deinit(&senders[i].cancel);
         }
+        require(told.broken || (told.accepted <= told.replied && told.replied <= told.accepted + told.unknown),
+                "agents and senders were told different things");
         pthread_mutex_lock(&fixture.lock);
         connects = fixture.connects;
         pthread_mutex_unlock(&fixture.lock);
         fixture_wait(&fixture.disconnects, connects);
+        require(fixture.disconnected_inside == 0, "DisconnectNotify while MessageNotify ran");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -468,6 +501,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (!started) {
                 fm_log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), FM_LOG_ERROR);
+                fm_port_server_set_volume_ops(&volume_ops, NULL);
                 fixture_start();
                 atexit(fixture_stop);
                 run(&(struct input){ first, sizeof(first) });

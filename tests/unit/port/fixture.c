@@ -32,10 +32,12 @@ static NTSTATUS connect_notify(PFLT_PORT ClientPort, PVOID ServerPortCookie, PVO
                MIN(SizeOfContext, sizeof(fixture.context)));
         fixture.connect_process = (ULONG_PTR)PsGetCurrentProcessId();
         status = fixture.connect_status;
-        while (*place)
+        while (*place || fixture.taken[place - fixture.clients])
                 g_assert_true(++place < fixture.clients + G_N_ELEMENTS(fixture.clients));
-        if (NT_SUCCESS(status))
+        if (NT_SUCCESS(status)) {
+                fixture.taken[place - fixture.clients] = true;
                 *place = ClientPort;
+        }
         *ConnectionCookie = place;
         pthread_cond_broadcast(&fixture.changed);
         while (fixture.connect_blocks && !fixture.release)
@@ -55,6 +57,7 @@ static VOID disconnect_notify(PVOID ConnectionCookie)
         if (close_port)
                 FltCloseClientPort(fixture.filter, ConnectionCookie);
         pthread_mutex_lock(&fixture.lock);
+        fixture.taken[(PFLT_PORT *)ConnectionCookie - fixture.clients] = false;
         fixture.disconnects++;
         pthread_cond_broadcast(&fixture.changed);
         pthread_mutex_unlock(&fixture.lock);

@@ -25,8 +25,8 @@ struct fixture {
 
         pthread_mutex_t lock; /* guards what the callbacks write */
         pthread_cond_t changed;
-        PFLT_PORT clients[8]; /* set by ConnectNotify, cleared by FltCloseClientPort; the first free one is
-                                 used */
+        PFLT_PORT clients[8]; /* set by ConnectNotify, cleared by FltCloseClientPort */
+        bool taken[8]; /* from ConnectNotify to DisconnectNotify; the next one has the first that is free in both */
         unsigned connects, disconnects, calls, calls_inside;
         unsigned inside[8]; /* the same by connection */
         unsigned disconnected_inside; /* calls in progress when DisconnectNotify ran; must stay 0 */

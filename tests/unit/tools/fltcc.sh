@@ -40,6 +40,7 @@ ok "words are quoted for the shell" has "$(show -DX="it's a b" f.c)" "'-DX=it'\\
 eval "set -- $(show -DX="it's a b" 'f g.c')"
 ok "and read by it as they were" grep -qxF -e "-DX=it's a b" <(printf '%s\n' "$@")
 ok "all of them" grep -qxF "f g.c" <(printf '%s\n' "$@")
-ok "nothing to do is an error" test "$("$fltcc" 2>/dev/null; echo $?)" = 1
+ok "nothing to do is an error" test "$("$fltcc" 2>/dev/null; echo $?)" = 2
+ok "a compiler that is missing is named" grep -q "no compiler mycc" <("$fltcc" f.c 2>&1)
 echo "1..$n"
 exit $status

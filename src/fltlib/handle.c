@@ -291,6 +291,7 @@ NTSTATUS fm_port_handle_receive(struct fm_port_handle *connection, PFILTER_MESSA
         uint8_t room[FRAME_ROOM];
         unsigned returned = 0;
 
+        fm_ring_linger_for_offer(&connection->ring);
         /* Armed before each look: a message that comes after the look rings. */
         fm_ring_arm(&connection->ring);
         pthread_mutex_lock(&connection->lock);

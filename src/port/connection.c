@@ -333,6 +333,8 @@ NTSTATUS fm_connection_send(struct fm_connection *connection, struct fm_port_mes
                                        atomic_load(&connection->announced));
                 atomic_store(&sender.offered, true);
                 ring_doorbell(connection, wanted);
+                if (!wanted && !connection->plain)
+                        fm_ring_linger(&connection->ring, &sender.slot);
                 status = wait_for_end(connection, &sender, message);
         }
         fm_cancel_unwatch(message->cancel, &sender.watch);

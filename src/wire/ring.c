@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #define SLEEP_MAX_SECONDS 1
+/* About what sleeping and being woken costs: so lingering in vain at most doubles it. */
+#define LINGER_NS 4000
 /* A peer that moves the word under us this often in a row does nothing else: it is not an agent. */
 #define MOVES_MAX 1000
 
@@ -68,6 +71,13 @@ static void word_wake(const struct fm_ring *ring, uint32_t index)
         syscall(SYS_futex, word_futex(ring, index), FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+/* The agent's side: after its move of the word. */
+static void word_wake_sleeper(const struct fm_ring *ring, uint32_t index)
+{
+        if (atomic_load_explicit(&ring->header->slot[index].sleeping, memory_order_seq_cst))
+                word_wake(ring, index);
+}
+
 static size_t header_size(void)
 {
         size_t page = sysconf(_SC_PAGESIZE);
@@ -78,6 +88,15 @@ static size_t header_size(void)
 size_t fm_ring_size(uint32_t area)
 {
         return header_size() + (size_t)FM_RING_SLOTS * 2 * area;
+}
+
+static unsigned linger_time(void)
+{
+        cpu_set_t processors;
+
+        return sched_getaffinity(0, sizeof(processors), &processors) == 0 && CPU_COUNT(&processors) == 1
+                       ? 0
+                       : LINGER_NS;
 }
 
 int fm_ring_create(struct fm_ring *ring, uint32_t area, int *ret_fd)
@@ -100,7 +119,13 @@ int fm_ring_create(struct fm_ring *ring, uint32_t area, int *ret_fd)
         header->slots = FM_RING_SLOTS;
         header->area = area;
         header->size = size;
-        *ring = (struct fm_ring){ .header = header, .size = size, .slots = FM_RING_SLOTS, .area = area };
+        *ring = (struct fm_ring){
+                .header = header,
+                .size = size,
+                .slots = FM_RING_SLOTS,
+                .area = area,
+                .linger_ns = linger_time(),
+        };
         *ret_fd = fd;
         return 0;
 
@@ -129,7 +154,12 @@ int fm_ring_map(struct fm_ring *ring, int fd, uint64_t size)
                 return -errno;
 
         *ring = (struct fm_ring){
-                .header = header, .size = size, .slots = header->slots, .area = header->area};
+                .header = header,
+                .size = size,
+                .slots = header->slots,
+                .area = header->area,
+                .linger_ns = linger_time(),
+        };
         if (header->magic != FM_RING_MAGIC || header->version != FM_RING_VERSION || header->size != size ||
             ring->slots == 0 || ring->slots > FM_RING_SLOTS ||
             size != header_size() + (uint64_t)ring->slots * 2 * ring->area) {
@@ -156,6 +186,7 @@ bool fm_ring_offer(struct fm_ring *ring, const struct fm_slot *slot, const void 
         store_relaxed(shared->message_length, length);
         store_relaxed(shared->reply_capacity, slot->reply_capacity);
         store_relaxed(shared->wants_reply, slot->wants_reply);
+        store_relaxed(shared->sleeping, 0);
         store_relaxed(shared->descriptors, descriptors);
         atomic_store_explicit(&ring->header->words[slot->index], word_make(slot->ticket, FM_SLOT_OFFERED),
                               memory_order_seq_cst);
@@ -190,6 +221,22 @@ enum fm_ring_result fm_ring_look(struct fm_ring *ring, const struct fm_slot *slo
         return judge(slot, word_load(ring, slot->index));
 }
 
+static uint64_t now_ns(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+void fm_ring_linger(struct fm_ring *ring, const struct fm_slot *slot)
+{
+        uint64_t until = now_ns() + ring->linger_ns;
+
+        while (fm_ring_look(ring, slot) == FM_RING_WAITING && now_ns() < until)
+                ;
+}
+
 static bool is_before(const struct timespec *a, const struct timespec *b)
 {
         return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
@@ -198,10 +245,12 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 int fm_ring_wait(struct fm_ring *ring, const struct fm_slot *slot, clockid_t clock,
                  const struct timespec *deadline)
 {
-        uint64_t word = word_load(ring, slot->index);
         struct timespec until;
         bool last = false;
+        uint64_t word;
 
+        atomic_store_explicit(&ring->header->slot[slot->index].sleeping, 1, memory_order_seq_cst);
+        word = word_load(ring, slot->index);
         if (judge(slot, word) != FM_RING_WAITING)
                 return 0;
 
@@ -285,6 +334,22 @@ static void release(struct fm_ring *ring, uint32_t index, uint64_t ticket, bool 
         *wants_poke = true;
 }
 
+static bool is_anything_offered(const struct fm_ring *ring)
+{
+        for (uint32_t i = 0; i < ring->slots; i++)
+                if (word_state(word_load(ring, i)) == FM_SLOT_OFFERED)
+                        return true;
+        return false;
+}
+
+void fm_ring_linger_for_offer(struct fm_ring *ring)
+{
+        uint64_t until = now_ns() + ring->linger_ns;
+
+        while (!is_anything_offered(ring) && !fm_ring_is_dead(ring) && now_ns() < until)
+                ;
+}
+
 int fm_ring_take_begin(struct fm_ring *ring, uint32_t max, struct fm_taken *taken)
 {
         struct fm_ring_header *header = ring->header;
@@ -350,7 +415,7 @@ int fm_ring_take_finish(struct fm_ring *ring, struct fm_taken *taken, void *buff
                 return -EAGAIN;
         }
         if (taken->reply_length == 0)
-                word_wake(ring, taken->index);
+                word_wake_sleeper(ring, taken->index);
         return 0;
 }
 
@@ -437,7 +502,7 @@ int fm_ring_reply_finish(struct fm_ring *ring, const struct fm_replying *replyin
                 release(ring, replying->index, replying->ticket, wants_poke);
                 return fm_ring_is_dead(ring) ? -EPIPE : -ENOENT;
         }
-        word_wake(ring, replying->index);
+        word_wake_sleeper(ring, replying->index);
         return length > replying->capacity ? -EMSGSIZE : 0;
 }
 

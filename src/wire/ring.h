@@ -20,7 +20,8 @@
  *
  * Wake-ups. To the agent: a DOORBELL frame on the port's socket, one for each message offered while somebody
  * is armed; so N messages wake N receivers, and the end of the server wakes all (end of file). A receiver
- * arms, looks once more, then blocks in recv(). To the server: a futex wake on the word.
+ * arms, looks once more, then blocks in recv(). To the server: a futex wake on the word, if its sender has
+ * said that it sleeps; it says so, looks once more, and sleeps.
  */
 #pragma once
 
@@ -52,7 +53,7 @@ struct fm_ring_slot {
         _Atomic uint32_t message_length; /* payload; server, before OFFERED */
         _Atomic uint32_t reply_capacity; /* payload; server, before OFFERED */
         _Atomic uint32_t wants_reply;    /* server, before OFFERED */
-        uint32_t reserved;
+        _Atomic uint32_t sleeping;       /* the sender wants to be woken; server */
         _Atomic uint64_t descriptors; /* entries in DOORBELL frames of this connection sent before this
                                          message; server */
         _Atomic uint64_t message_id;  /* agent, in TAKING */
@@ -86,6 +87,7 @@ struct fm_ring {
         size_t size;
         uint32_t slots; /* own copies: the shared ones could change */
         uint32_t area;
+        unsigned linger_ns; /* 0: there is one processor, the other side can't move meanwhile */
 };
 
 /* Bytes of memory for a ring of FM_RING_SLOTS slots with areas of that size (a multiple of the page size). */
@@ -136,6 +138,11 @@ enum fm_ring_result {
  */
 bool fm_ring_offer(struct fm_ring *ring, const struct fm_slot *slot, const void *payload, uint32_t length,
                    uint64_t descriptors);
+/*
+ * Waits a few microseconds for the end of a message that needed no doorbell: an agent that is awake may be done
+ * before this thread would sleep, and to sleep and be woken costs more than that.
+ */
+void fm_ring_linger(struct fm_ring *ring, const struct fm_slot *slot);
 /* Where the message is now. After FM_RING_DONE: collect, then the slot is the server's. */
 enum fm_ring_result fm_ring_look(struct fm_ring *ring, const struct fm_slot *slot);
 /*
@@ -191,6 +198,9 @@ int fm_ring_take_begin(struct fm_ring *ring, uint32_t max, struct fm_taken *take
 int fm_ring_take_finish(struct fm_ring *ring, struct fm_taken *taken, void *buffer, bool *wants_poke);
 /* Instead of finish: puts the message back where it was, as if never claimed. */
 void fm_ring_take_undo(struct fm_ring *ring, const struct fm_taken *taken, bool *wants_poke);
+
+/* Waits a few microseconds for a message, as fm_ring_linger() does for its end: one may come without a doorbell. */
+void fm_ring_linger_for_offer(struct fm_ring *ring);
 
 /*
  * Before sleeping in recv(): arm, take once more, and only then sleep; disarm afterwards. Those who

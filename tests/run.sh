@@ -48,7 +48,7 @@ run_sanitized() {
   rm -f "$reports".*
   G_SLICE=always-malloc ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports \
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports \
-    TSAN_OPTIONS=log_path=$reports:die_after_fork=0:suppressions=$PWD/tests/lib/tsan.supp \
+    TSAN_OPTIONS=log_path=$reports:die_after_fork=0:atexit_sleep_ms=0:suppressions=$PWD/tests/lib/tsan.supp \
     run "$@" --timeout-multiplier 4
   if compgen -G "$reports.*" >/dev/null; then
     echo "the sanitizer reports:"

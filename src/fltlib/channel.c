@@ -9,15 +9,15 @@
 #include "win32/dos_error.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define IDLE_MAX 16
 
-static int channel_open(struct fm_port_handle *connection)
+/* A socket that asks to be one: WELCOME and JOINED come next. */
+static int join(struct fm_port_handle *connection)
 {
         struct fm_frame join = { .type = FM_FRAME_JOIN, .tag = 1 };
-        struct fm_client_frame answer;
-        uint8_t buffer[256];
         int fd = fm_client_open(), r;
 
         if (fd < 0)
@@ -25,7 +25,20 @@ static int channel_open(struct fm_port_handle *connection)
         memcpy(join.join.token, connection->token, FM_TOKEN_SIZE);
         r = fm_client_send(fd, &join, -1);
         if (r == 0 || r == -EPIPE) /* why it has closed can be read */
-                r = fm_client_welcome(fd);
+                return fd;
+        close(fd);
+        return r;
+}
+
+static int channel_open(struct fm_port_handle *connection)
+{
+        struct fm_client_frame answer;
+        uint8_t buffer[256];
+        int fd = join(connection), r;
+
+        if (fd < 0)
+                return fd;
+        r = fm_client_welcome(fd);
         if (r == 0)
                 r = fm_client_receive(fd, buffer, sizeof(buffer), 0, &answer);
         if (r == 0) {
@@ -77,10 +90,36 @@ void fm_port_handle_put_channel(struct fm_port_handle *connection, int channel, 
                 close(channel);
 }
 
-void fm_port_handle_await_end(struct fm_port_handle *connection)
+/* false: nothing comes. */
+static bool wait_for_frame(int fd)
 {
-        int fd = channel_open(connection);
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+        int r;
+
+        do
+                r = poll(&poll_fd, 1, FM_CLIENT_PATIENCE_MS);
+        while (r < 0 && errno == EINTR);
+        return r != 0;
+}
+
+static bool manager_greets(void)
+{
+        int fd = fm_client_open();
+        bool greets = fd >= 0 && wait_for_frame(fd);
 
         if (fd >= 0)
                 close(fd);
+        return greets;
+}
+
+void fm_port_handle_await_end(struct fm_port_handle *connection)
+{
+        int fd = join(connection);
+
+        if (fd < 0)
+                return;
+        if (wait_for_frame(fd) && fm_client_welcome(fd) == 0)
+                while (!wait_for_frame(fd) && manager_greets())
+                        ;
+        close(fd);
 }

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* A manager that has not said a word for so long although it should is stopped, by a debugger perhaps. */
+#define FM_CLIENT_PATIENCE_MS 5000
+
 /* A frame as received. Its pointers go into the buffer it was received with. */
 struct fm_client_frame {
         struct fm_frame frame;

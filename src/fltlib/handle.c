@@ -496,13 +496,17 @@ static const struct fm_w32_io_ops io_ops = { .watched = watched, .pump = pump, .
 
 /*
  * A thread that sleeps in recv() keeps the socket open. Its doorbell may have gone to another process. In a forked
- * child the threads that are counted are the parent's.
+ * child the threads that are counted are the parent's. false: the manager rings for nobody, it must have been stopped.
  */
-static void await_awake_locked(struct fm_port_handle *connection)
+static bool await_awake_locked(struct fm_port_handle *connection)
 {
+        uint64_t deadline = fm_w32_now() + FM_CLIENT_PATIENCE_MS * 1000000ull;
+
         while (connection->sleepers > 0 && connection->made_by == fm_w32_generation()) {
                 struct timespec until;
 
+                if (fm_w32_remaining(deadline) == 0)
+                        return false;
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_nsec += 100000000;
                 until.tv_sec += until.tv_nsec / 1000000000;
@@ -510,6 +514,7 @@ static void await_awake_locked(struct fm_port_handle *connection)
                 if (pthread_cond_timedwait(&connection->awake, &connection->lock, &until) == ETIMEDOUT)
                         fm_port_handle_poke(connection, FM_POKE_DOORBELL);
         }
+        return true;
 }
 
 /*
@@ -521,6 +526,7 @@ static void connection_close(struct fm_w32_object *object)
 {
         struct fm_port_handle *connection = (struct fm_port_handle *)object;
         struct fm_receive *receive;
+        bool awake;
         int pair[2];
 
         fm_w32_io_unwatch(&connection->io);
@@ -534,14 +540,18 @@ static void connection_close(struct fm_w32_object *object)
         for (guint i = 0; i < connection->channels->len; i++)
                 close(g_array_index(connection->channels, int, i));
         g_array_set_size(connection->channels, 0);
-        await_awake_locked(connection);
+        /* So does one that is in poll(), and that it looks again is all that can be done about it. */
+        if (connection->level)
+                fm_port_handle_poke(connection, FM_POKE_DOORBELL);
+        awake = await_awake_locked(connection);
         pthread_mutex_unlock(&connection->lock);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
                 dup3(pair[0], connection->io.fd, O_CLOEXEC);
                 close(pair[0]);
                 close(pair[1]);
         }
-        fm_port_handle_await_end(connection);
+        if (awake)
+                fm_port_handle_await_end(connection);
 }
 
 static void connection_destroy(struct fm_w32_object *object)

@@ -83,7 +83,10 @@ void fm_port_handle_poke(struct fm_port_handle *connection, uint32_t flags);
  */
 int fm_port_handle_get_channel(struct fm_port_handle *connection);
 void fm_port_handle_put_channel(struct fm_port_handle *connection, int channel, bool keep);
-/* This process has closed the socket: returns when the filter has heard of that, or if other processes have it too. */
+/*
+ * This process has closed the socket: returns when the filter has heard of that, or if other processes have it too.
+ * A filter may take its time, a manager that is stopped is given up.
+ */
 void fm_port_handle_await_end(struct fm_port_handle *connection);
 
 struct fm_client_frame;

@@ -33,50 +33,21 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "wire/ring.h"
 
 #define LARGE (4u << 20)
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
-static void connect_scene(struct scene *scene)
-{
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-}
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 1);
-        connect_scene(scene);
-}
-
-/* A message and its reply. */
-static void exchange(struct scene *scene)
-{
-        char reply[8];
-        struct sender sender = { .link = scene->link, .payload = "x", .length = 1, .reply = reply, .reply_length = 8 };
-        const struct remote_result *result;
-
-        sender_start(&sender);
-        result = RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80);
-        assert_hex(result->hr, ==, 0);
-        assert_hex(agent_reply(scene->agent, scene->handle, result->id, STATUS_SUCCESS, "yes"), ==, 0);
-        assert_hex(sender_join(&sender), ==, STATUS_SUCCESS);
-        g_assert_cmpmem(reply, sender.reply_length, "yes", 3);
+        scene_open(scene, 1);
 }
 
 static void tear_down(struct scene *scene, gconstpointer unused)
 {
         if (!scene->agent)
-                connect_scene(scene);
-        exchange(scene);
-        agent_free(scene->agent);
-        port_free(scene->port);
+                scene_connect(scene);
+        scene_exchange(scene);
+        scene_tear_down(scene, NULL);
 }
 
 /* The agent is dead: DisconnectNotify comes, and the slot is free for the next. */
@@ -168,7 +139,7 @@ static void dies_copying(struct scene *scene, bool replying)
                 else
                         assert_hex(status, ==, STATUS_PORT_DISCONNECTED);
                 wait_gone(scene);
-                connect_scene(scene);
+                scene_connect(scene);
         }
 }
 
@@ -234,7 +205,7 @@ static void dies_refused(struct scene *scene, gconstpointer unused)
         port_release(scene->port);
         WAIT_UNTIL(scene->port->connecting == 0);
         scene->port->connect_status = STATUS_SUCCESS;
-        connect_scene(scene);
+        scene_connect(scene);
         g_assert_cmpuint(scene->link->disconnecting, ==, 0);
 }
 
@@ -433,7 +404,7 @@ static void out_of_descriptors(struct scene *scene, gconstpointer unused)
         /* A call needs one, and says so when there is none. */
         RUN(scene->agent, REMOTE_LIMIT, .size = 0);
         assert_hex(agent_send(scene->agent, scene->handle, "x"), ==, 0x800705AA);
-        exchange(scene);
+        scene_exchange(scene);
         RUN(scene->agent, REMOTE_LIMIT, .options = 1);
         assert_hex(agent_send(scene->agent, scene->handle, "x"), ==, 0);
 }
@@ -449,7 +420,7 @@ static void forgets(struct scene *scene, gconstpointer unused)
         sender_start(&forgotten);
         RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80);
         for (unsigned i = 0; i < 20; i++)
-                exchange(scene);
+                scene_exchange(scene);
         assert_hex(sender_join(&forgotten), ==, STATUS_TIMEOUT);
 }
 
@@ -467,9 +438,9 @@ static void late(struct scene *scene, gconstpointer unused)
                 id = RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80)->id;
                 assert_hex(sender_join(&sender), ==, STATUS_TIMEOUT);
                 /* Also when its place is another message's meanwhile. */
-                exchange(scene);
+                scene_exchange(scene);
                 assert_hex(agent_reply(scene->agent, scene->handle, id, STATUS_SUCCESS, "late"), ==, 0x801F0020);
-                exchange(scene);
+                scene_exchange(scene);
         }
 }
 
@@ -478,6 +449,7 @@ static void busy(struct scene *scene, gconstpointer unused)
         enum { COUNT = 150 };
         static struct sender senders[COUNT];
         static uint32_t numbers[COUNT];
+        bool served[COUNT] = { false };
 
         for (uint32_t i = 0; i < COUNT; i++) {
                 numbers[i] = i;
@@ -485,14 +457,21 @@ static void busy(struct scene *scene, gconstpointer unused)
                 sender_start(&senders[i]);
                 sender_wait_blocked(&senders[i]);
         }
-        /* One receiver: they are served as they came. */
+        /*
+         * One receiver: those who had room to show their messages are served as they came. The others get
+         * room in this order, too; but one that does not run just then is overtaken by the next.
+         */
         for (uint32_t i = 0; i < COUNT; i++) {
                 const struct remote_result *result = RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80);
                 uint32_t number;
 
                 memcpy(&number, result->data, 4);
-                g_assert_cmpuint(number, ==, i);
-                assert_hex(sender_join(&senders[i]), ==, STATUS_SUCCESS);
+                g_assert_cmpuint(number, <, COUNT);
+                if (i < FM_RING_SLOTS)
+                        g_assert_cmpuint(number, ==, i);
+                g_assert_false(served[number]);
+                served[number] = true;
+                assert_hex(sender_join(&senders[number]), ==, STATUS_SUCCESS);
         }
 }
 

@@ -272,24 +272,9 @@ static void test_disconnect_unload(void)
         g_free(second_port);
 }
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 4);
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-}
-
-static void tear_down(struct scene *scene, gconstpointer unused)
-{
-        agent_free(scene->agent);
-        port_free(scene->port);
+        scene_open(scene, 4);
 }
 
 static void test_call_current_process(struct scene *scene, gconstpointer unused)
@@ -434,7 +419,7 @@ static void test_call_lying_output(struct scene *scene, gconstpointer unused)
 
 static void add(const char *path, void (*test)(struct scene *, gconstpointer))
 {
-        g_test_add(path, struct scene, NULL, set_up, test, tear_down);
+        g_test_add(path, struct scene, NULL, set_up, test, scene_tear_down);
 }
 
 static void add_tests(void)

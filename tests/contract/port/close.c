@@ -24,25 +24,9 @@
 
 #define FULL 0x800704D6
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 1);
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-}
-
-static void tear_down(struct scene *scene, gconstpointer unused)
-{
-        if (scene->agent)
-                agent_free(scene->agent);
-        port_free(scene->port);
+        scene_open(scene, 1);
 }
 
 static unsigned disconnects(struct scene *scene)
@@ -245,7 +229,7 @@ static void test_full(struct scene *scene, gconstpointer unused)
 
 static void add(const char *path, void (*test)(struct scene *, gconstpointer))
 {
-        g_test_add(path, struct scene, NULL, set_up, test, tear_down);
+        g_test_add(path, struct scene, NULL, set_up, test, scene_tear_down);
 }
 
 static void add_tests(void)

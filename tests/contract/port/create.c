@@ -395,29 +395,20 @@ static void test_slot(void)
         port_free(port);
 }
 
-struct kick {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
-static void kick_set_up(struct kick *kick, gconstpointer unused)
+static void kick_set_up(struct scene *kick, gconstpointer unused)
 {
-        kick->port = port_new(PORT_NAME, 1);
-        kick->agent = agent_new();
-        kick->handle = agent_connect(kick->agent, kick->port, &kick->link);
+        scene_open(kick, 1);
 }
 
-static void kick_tear_down(struct kick *kick, gconstpointer unused)
+static void kick_tear_down(struct scene *kick, gconstpointer unused)
 {
         g_assert_cmpuint(kick->link->disconnects, ==, 0);
-        agent_free(kick->agent);
+        agent_free(g_steal_pointer(&kick->agent));
         WAIT_UNTIL(kick->link->disconnects == 1);
-        port_free(kick->port);
+        scene_tear_down(kick, NULL);
 }
 
-static void test_kick_senders(struct kick *kick, gconstpointer unused)
+static void test_kick_senders(struct scene *kick, gconstpointer unused)
 {
         char reply[8];
         struct sender answered = {
@@ -435,7 +426,7 @@ static void test_kick_senders(struct kick *kick, gconstpointer unused)
         assert_hex(sender_join(&waiting), ==, STATUS_PORT_DISCONNECTED);
 }
 
-static void test_kick_receives(struct kick *kick, gconstpointer unused)
+static void test_kick_receives(struct scene *kick, gconstpointer unused)
 {
         uint32_t serial = START(kick->agent, REMOTE_GET, .handle = kick->handle, .size = 80, .worker = 1), other;
         const struct remote_result *result;
@@ -452,7 +443,7 @@ static void test_kick_receives(struct kick *kick, gconstpointer unused)
         g_assert_cmphex(result->internal, ==, 0xC0000037);
 }
 
-static void test_kick_later_calls(struct kick *kick, gconstpointer unused)
+static void test_kick_later_calls(struct scene *kick, gconstpointer unused)
 {
         struct agent *agent = kick->agent;
         uint64_t handle = kick->handle;
@@ -466,19 +457,13 @@ static void test_kick_later_calls(struct kick *kick, gconstpointer unused)
         g_assert_cmpuint(kick->link->calls, ==, 0);
 }
 
-static void test_kick_disconnect_notify(struct kick *kick, gconstpointer unused)
+static void test_kick_disconnect_notify(struct scene *kick, gconstpointer unused)
 {
         FltCloseClientPort(fixture.filter, &kick->link->client);
         assert_hex(agent_send(kick->agent, kick->handle, "x"), ==, 0x80070006);
         g_assert_cmpuint(kick->link->disconnects, ==, 0);
         g_assert_cmpuint(RUN(kick->agent, REMOTE_CLOSE, .handle = kick->handle)->hr, ==, 1);
         WAIT_UNTIL(kick->link->disconnects == 1);
-}
-
-static void kick_tear_down_notified(struct kick *kick, gconstpointer unused)
-{
-        agent_free(kick->agent);
-        port_free(kick->port);
 }
 
 static void add_tests(void)
@@ -498,12 +483,12 @@ static void add_tests(void)
         g_test_add_func("/close/left-open", test_left_open);
         g_test_add_func("/close-client/racing-senders", test_racing_senders);
         g_test_add_func("/close-client/slot", test_slot);
-        g_test_add("/close-client/kick/senders", struct kick, NULL, kick_set_up, test_kick_senders, kick_tear_down);
-        g_test_add("/close-client/kick/receives", struct kick, NULL, kick_set_up, test_kick_receives, kick_tear_down);
-        g_test_add("/close-client/kick/later-calls", struct kick, NULL, kick_set_up, test_kick_later_calls,
+        g_test_add("/close-client/kick/senders", struct scene, NULL, kick_set_up, test_kick_senders, kick_tear_down);
+        g_test_add("/close-client/kick/receives", struct scene, NULL, kick_set_up, test_kick_receives, kick_tear_down);
+        g_test_add("/close-client/kick/later-calls", struct scene, NULL, kick_set_up, test_kick_later_calls,
                    kick_tear_down);
-        g_test_add("/close-client/kick/disconnect-notify", struct kick, NULL, kick_set_up,
-                   test_kick_disconnect_notify, kick_tear_down_notified);
+        g_test_add("/close-client/kick/disconnect-notify", struct scene, NULL, kick_set_up,
+                   test_kick_disconnect_notify, scene_tear_down);
 }
 
 int main(int argc, char **argv)

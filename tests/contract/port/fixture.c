@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -211,18 +212,39 @@ void port_free(struct port *port)
         g_free(port);
 }
 
-/* Whether the thread waits in the kernel, and not in the call that it may wait in without meaning anything. */
-static bool is_blocked(pid_t pid, pid_t tid, long idle)
+/*
+ * Whether the thread is in a system call that waits for somebody else's doing, for as long as that takes. Who waits for
+ * a lock or for memory is still on the way there, and must not be overtaken by what the test does next.
+ */
+static bool is_blocked(pid_t pid, pid_t tid, bool by_lock)
 {
         g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/syscall", pid, tid);
         g_autofree char *text = NULL;
-        char *end;
+        unsigned long arguments[3];
         long number;
 
         if (!g_file_get_contents(path, &text, NULL, NULL))
                 g_error("%s can't be read: the thread is gone", path);
-        number = strtol(text, &end, 10);
-        return end != text && number >= 0 && number != idle && number != SYS_sched_yield;
+        if (sscanf(text, "%ld %lx %lx %lx", &number, &arguments[0], &arguments[1], &arguments[2]) != 4)
+                return false; /* it runs */
+        switch (number) {
+        case SYS_futex:
+                /* Locks sleep by FUTEX_WAIT; nothing else does. */
+                return (arguments[1] & FUTEX_CMD_MASK) == (by_lock ? FUTEX_WAIT : FUTEX_WAIT_BITSET);
+        case SYS_recvmsg:
+        case SYS_epoll_pwait:
+        case SYS_ppoll:
+#ifdef SYS_epoll_wait
+        case SYS_epoll_wait:
+#endif
+                return !by_lock;
+#ifdef SYS_poll
+        case SYS_poll:
+                return !by_lock && (unsigned)arguments[2] >= 1000; /* less is a pause */
+#endif
+        default:
+                return false;
+        }
 }
 
 static void *send_run(void *data)
@@ -257,7 +279,7 @@ void sender_start(struct sender *sender)
 void sender_wait_blocked(struct sender *sender)
 {
         WAIT_UNTIL(sender->tid != 0);
-        while (!is_blocked(getpid(), sender->tid, -1)) {
+        while (!is_blocked(getpid(), sender->tid, false)) {
                 g_assert_false(sender_is_done(sender));
                 sched_yield();
         }
@@ -408,7 +430,13 @@ const struct remote_result *agent_finish(struct agent *agent, uint32_t serial)
 
 void agent_wait_blocked(struct agent *agent, unsigned worker)
 {
-        while (!is_blocked(agent->pid, agent->tids[worker], SYS_read))
+        while (!is_blocked(agent->pid, agent->tids[worker], false))
+                sched_yield();
+}
+
+void agent_wait_locked_out(struct agent *agent, unsigned worker)
+{
+        while (!is_blocked(agent->pid, agent->tids[worker], true))
                 sched_yield();
 }
 
@@ -465,6 +493,39 @@ uint32_t agent_send(struct agent *agent, uint64_t handle, const char *text)
 
         memcpy(request.data, text, request.length);
         return agent_finish(agent, agent_start_request(agent, request))->hr;
+}
+
+void scene_connect(struct scene *scene)
+{
+        scene->agent = agent_new();
+        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
+}
+
+void scene_open(struct scene *scene, LONG max_connections)
+{
+        scene->port = port_new(PORT_NAME, max_connections);
+        scene_connect(scene);
+}
+
+void scene_tear_down(struct scene *scene, gconstpointer unused)
+{
+        if (scene->agent)
+                agent_free(scene->agent);
+        port_free(scene->port);
+}
+
+void scene_exchange(struct scene *scene)
+{
+        char reply[8];
+        struct sender sender = { .link = scene->link, .payload = "x", .length = 1, .reply = reply, .reply_length = 8 };
+        const struct remote_result *result;
+
+        sender_start(&sender);
+        result = RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80);
+        assert_hex(result->hr, ==, 0);
+        assert_hex(agent_reply(scene->agent, scene->handle, result->id, STATUS_SUCCESS, "yes"), ==, 0);
+        assert_hex(sender_join(&sender), ==, STATUS_SUCCESS);
+        g_assert_cmpmem(reply, sender.reply_length, "yes", 3);
 }
 
 static NTSTATUS FLTAPI unload(FLT_FILTER_UNLOAD_FLAGS flags)

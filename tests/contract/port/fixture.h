@@ -143,8 +143,10 @@ uint32_t agent_start_request(struct agent *agent, struct remote_request request)
 /* What came of it; borrowed until the next call. */
 const struct remote_result *agent_finish(struct agent *agent, uint32_t serial);
 bool agent_is_done(struct agent *agent, uint32_t serial);
-/* The worker waits in the kernel, inside a request. */
+/* The worker waits in the kernel, inside a request, for what others do. */
 void agent_wait_blocked(struct agent *agent, unsigned worker);
+/* It waits for another thread of the agent. */
+void agent_wait_locked_out(struct agent *agent, unsigned worker);
 
 #define START(agent, operation, ...) \
         agent_start_request(agent, (struct remote_request){ .op = operation, __VA_ARGS__ })
@@ -154,6 +156,23 @@ void agent_wait_blocked(struct agent *agent, unsigned worker);
 #define TEXT_DATA(text) .length = sizeof(text) - 1, .data = text
 /* A name, or several with \0 between them, with the last NUL. */
 #define NAME_DATA(text) .length = sizeof(text), .data = text
+
+/*
+ * What most tests begin with, for g_test_add(): PORT_NAME, and an agent that is connected to it. The agent may go
+ * (NULL) before the test ends.
+ */
+struct scene {
+        struct port *port;
+        struct agent *agent;
+        struct link *link;
+        uint64_t handle;
+};
+void scene_open(struct scene *scene, LONG max_connections);
+void scene_tear_down(struct scene *scene, gconstpointer unused);
+/* An agent, instead of the one that has gone. */
+void scene_connect(struct scene *scene);
+/* A message and its reply. */
+void scene_exchange(struct scene *scene);
 
 /* Connects to PORT_NAME, which must succeed; *link is the connection of it. */
 uint64_t agent_connect(struct agent *agent, struct port *port, struct link **link);

@@ -132,10 +132,6 @@ static char *text_of(PCUNICODE_STRING string)
         return g_utf16_to_utf8((const gunichar2 *)string->Buffer, string->Length / sizeof(WCHAR), NULL, NULL, NULL);
 }
 
-struct scene {
-        struct agent *agent;
-};
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
         struct fm_volume_options options = { .mount_point = "/contract/volume" };

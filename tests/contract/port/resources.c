@@ -36,59 +36,36 @@
 #define ERROR_NO_SYSTEM_RESOURCES 1450
 #define CALL_MAX (16u << 20)
 
-struct scene {
-        struct port *port;
-        struct agent *agent, *other;
-        struct link *link, *other_link;
-        uint64_t handle, other_handle;
-        int file;
-};
+static struct scene other; /* works beside it all the time */
+static int file;           /* what is given */
 
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 4);
-        scene->other = agent_new();
-        scene->other_handle = agent_connect(scene->other, scene->port, &scene->other_link);
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-        scene->file = memfd_create("given", MFD_CLOEXEC);
-        g_assert_cmpint(write(scene->file, "contents", 8), ==, 8);
+        scene_open(scene, 4);
+        other.port = scene->port;
+        scene_connect(&other);
+        file = memfd_create("given", MFD_CLOEXEC);
+        g_assert_cmpint(write(file, "contents", 8), ==, 8);
 }
 
-static void exchange(struct agent *agent, struct link *link, uint64_t handle)
+static void check_other(void)
 {
-        char reply[8];
-        struct sender sender = { .link = link, .payload = "x", .length = 1, .reply = reply, .reply_length = 8 };
-        const struct remote_result *result;
-
-        sender_start(&sender);
-        result = RUN(agent, REMOTE_GET, .handle = handle, .size = 80);
-        assert_hex(result->hr, ==, 0);
-        assert_hex(agent_reply(agent, handle, result->id, STATUS_SUCCESS, "yes"), ==, 0);
-        assert_hex(sender_join(&sender), ==, STATUS_SUCCESS);
-        g_assert_cmpmem(reply, sender.reply_length, "yes", 3);
-}
-
-static void check_other(struct scene *scene)
-{
-        exchange(scene->other, scene->other_link, scene->other_handle);
-        assert_hex(agent_send(scene->other, scene->other_handle, "x"), ==, 0);
+        scene_exchange(&other);
+        assert_hex(agent_send(other.agent, other.handle, "x"), ==, 0);
 }
 
 static void tear_down(struct scene *scene, gconstpointer unused)
 {
-        check_other(scene);
-        if (scene->agent)
-                agent_free(scene->agent);
-        agent_free(scene->other);
-        port_free(scene->port);
-        close(scene->file);
+        check_other();
+        agent_free(other.agent);
+        scene_tear_down(scene, NULL);
+        close(file);
 }
 
 static NTSTATUS give(struct scene *scene, HANDLE *handle)
 {
         PEPROCESS process = fm_process_ref_by_id(scene->agent->pid);
-        NTSTATUS status = fm_port_give_descriptor(process, scene->file, 8, handle);
+        NTSTATUS status = fm_port_give_descriptor(process, file, 8, handle);
 
         fm_object_unref(process);
         return status;
@@ -138,8 +115,8 @@ static void test_no_descriptor_message(struct scene *scene, gconstpointer unused
         RUN(scene->agent, REMOTE_LIMIT, .size = 0);
         for (unsigned i = 0; i < 5; i++)
                 check_dead_handle(scene, message_with_handle(scene));
-        check_other(scene);
-        exchange(scene->agent, scene->link, scene->handle);
+        check_other();
+        scene_exchange(scene);
         RUN(scene->agent, REMOTE_LIMIT, .options = 1);
         check_live_handle(scene, message_with_handle(scene));
         g_assert_cmpuint(scene->link->disconnects, ==, 0);
@@ -164,7 +141,7 @@ static void test_no_descriptor_call(struct scene *scene, gconstpointer unused)
 {
         /* The channel is there. */
         assert_hex(agent_send(scene->agent, scene->handle, "x"), ==, 0);
-        given_file = scene->file;
+        given_file = file;
         scene->port->on_message = give_in_call;
         for (unsigned room = 0; room <= 2; room++) {
                 const struct remote_result *result;
@@ -226,7 +203,7 @@ static void test_no_memory_connect(struct scene *scene, gconstpointer unused)
                 WAIT_UNTIL(port_live(scene->port) == 2);
         }
         g_assert_cmpuint(scene->port->connects, ==, before + 3);
-        exchange(scene->agent, scene->link, scene->handle);
+        scene_exchange(scene);
         limit_memory(scene->agent, RLIM_INFINITY);
         assert_hex(RUN(scene->agent, REMOTE_CONNECT, .flags = REMOTE_NULL_IN, NAME_DATA(PORT_NAME))->hr, ==, 0);
 }
@@ -261,10 +238,10 @@ static void test_no_memory_holding(struct scene *scene, gconstpointer unused)
         sender_start(&sender);
         id = RUN(scene->agent, REMOTE_GET, .handle = scene->handle, .size = 80)->id;
         limit_memory(scene->agent, 0);
-        check_other(scene);
+        check_other();
         assert_hex(agent_reply(scene->agent, scene->handle, id, STATUS_SUCCESS, "yes"), ==, 0);
         assert_hex(sender_join(&sender), ==, STATUS_SUCCESS);
-        exchange(scene->agent, scene->link, scene->handle);
+        scene_exchange(scene);
         limit_memory(scene->agent, RLIM_INFINITY);
 }
 
@@ -305,7 +282,7 @@ static void test_manager_connect(struct scene *scene, gconstpointer unused)
 {
         unsigned refused = 0;
 
-        check_other(scene);
+        check_other();
         for (int room = 0; room < 12; room++) {
                 const struct remote_result *result;
                 guint32 hr;
@@ -324,8 +301,8 @@ static void test_manager_connect(struct scene *scene, gconstpointer unused)
                 /* A call that needs a new channel, and one that does not. */
                 if (room == 0)
                         assert_hex(agent_send(scene->agent, scene->handle, "x"), ==, NO_RESOURCES);
-                check_other(scene);
-                exchange(scene->agent, scene->link, scene->handle);
+                check_other();
+                scene_exchange(scene);
                 limit_manager(-1);
                 WAIT_UNTIL(port_live(scene->port) == 2);
         }
@@ -340,7 +317,7 @@ static void test_manager_call(struct scene *scene, gconstpointer unused)
         /* A large one needs a descriptor of the manager, and no new channel. */
         assert_hex(RUN(scene->agent, REMOTE_SEND, .handle = scene->handle, .size = LARGE, .flags = REMOTE_PATTERN)->hr,
                    ==, 0);
-        check_other(scene);
+        check_other();
         g_assert_cmpuint(scene->link->calls, ==, 1);
         limit_manager(0);
         for (unsigned i = 0; i < 3; i++)
@@ -348,7 +325,7 @@ static void test_manager_call(struct scene *scene, gconstpointer unused)
                                .flags = REMOTE_PATTERN)->hr, ==, NO_RESOURCES);
         g_assert_cmpuint(scene->link->calls, ==, 1);
         assert_hex(agent_send(scene->agent, scene->handle, "x"), ==, 0);
-        check_other(scene);
+        check_other();
         limit_manager(-1);
         assert_hex(RUN(scene->agent, REMOTE_SEND, .handle = scene->handle, .size = LARGE, .flags = REMOTE_PATTERN)->hr,
                    ==, 0);
@@ -358,12 +335,12 @@ static void test_manager_give(struct scene *scene, gconstpointer unused)
 {
         HANDLE handle;
 
-        check_other(scene);
+        check_other();
         limit_manager(0);
         assert_hex(give(scene, &handle), ==, STATUS_INSUFFICIENT_RESOURCES);
         g_assert_null(handle);
-        check_other(scene);
-        exchange(scene->agent, scene->link, scene->handle);
+        check_other();
+        scene_exchange(scene);
         limit_manager(-1);
         check_live_handle(scene, message_with_handle(scene));
 }
@@ -391,14 +368,14 @@ static void test_call_memory(struct scene *scene, gconstpointer unused)
                        .flags = REMOTE_PATTERN)->hr, ==, NO_RESOURCES);
         /* Also a small one: it has everything in use. Another user has not. */
         assert_hex(agent_send(greedy, handle, "x"), ==, NO_RESOURCES);
-        exchange(scene->other, scene->other_link, scene->other_handle);
+        scene_exchange(&other);
         {
-                uint32_t serial = START(scene->other, REMOTE_SEND, .handle = scene->other_handle, .size = 1,
+                uint32_t serial = START(other.agent, REMOTE_SEND, .handle = other.handle, .size = 1,
                                         TEXT_DATA("x"));
 
-                WAIT_UNTIL(scene->other_link->inside == 1);
+                WAIT_UNTIL(other.link->inside == 1);
                 port_release(scene->port);
-                assert_hex(agent_finish(scene->other, serial)->hr, ==, 0);
+                assert_hex(agent_finish(other.agent, serial)->hr, ==, 0);
         }
         for (unsigned i = 0; i < 2; i++)
                 assert_hex(agent_finish(greedy, serials[i])->hr, ==, 0);
@@ -416,9 +393,9 @@ static void test_handles(struct scene *scene, gconstpointer unused)
         while (give(scene, &handle) == STATUS_SUCCESS)
                 g_assert_cmpuint(++given, <=, FM_GIVEN_OUTSTANDING_MAX);
         g_assert_cmpuint(given, >=, FM_GIVEN_PENDING_MAX);
-        check_other(scene);
+        check_other();
         /* What was promised is there with the next message. */
-        exchange(scene->agent, scene->link, scene->handle);
+        scene_exchange(scene);
         g_assert_cmpuint(scene->link->disconnects, ==, 0);
 }
 

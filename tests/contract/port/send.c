@@ -40,25 +40,9 @@
 
 #define MILLISECONDS(n) ((LONGLONG)(n) * -10000)
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 4);
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-}
-
-static void tear_down(struct scene *scene, gconstpointer unused)
-{
-        if (scene->agent)
-                agent_free(scene->agent);
-        port_free(scene->port);
+        scene_open(scene, 4);
 }
 
 /* A message of the scene's connection; a reply is wanted if there is room for one. */
@@ -736,7 +720,7 @@ static void test_largest(struct scene *scene, gconstpointer unused)
 
 static void add(const char *path, void (*test)(struct scene *, gconstpointer))
 {
-        g_test_add(path, struct scene, NULL, set_up, test, tear_down);
+        g_test_add(path, struct scene, NULL, set_up, test, scene_tear_down);
 }
 
 static void add_tests(void)
@@ -765,9 +749,10 @@ static void add_tests(void)
                 g_autofree char *first = g_strdup_printf("/send/disconnected/first-phase/%s", how[i]);
                 g_autofree char *second = g_strdup_printf("/send/disconnected/second-phase/%s", how[i]);
 
-                g_test_add(first, struct scene, GINT_TO_POINTER(i), set_up, test_disconnected_first_phase, tear_down);
+                g_test_add(first, struct scene, GINT_TO_POINTER(i), set_up, test_disconnected_first_phase,
+                           scene_tear_down);
                 g_test_add(second, struct scene, GINT_TO_POINTER(i), set_up, test_disconnected_second_phase,
-                           tear_down);
+                           scene_tear_down);
         }
         add("/send/terminating/first-phase", test_terminating_first_phase);
         add("/send/terminating/second-phase", test_terminating_second_phase);

@@ -18,24 +18,9 @@
 
 #include "fixture.h"
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
-
 static void set_up(struct scene *scene, gconstpointer unused)
 {
-        scene->port = port_new(PORT_NAME, 2);
-        scene->agent = agent_new();
-        scene->handle = agent_connect(scene->agent, scene->port, &scene->link);
-}
-
-static void tear_down(struct scene *scene, gconstpointer unused)
-{
-        agent_free(scene->agent);
-        port_free(scene->port);
+        scene_open(scene, 2);
 }
 
 static void start_get(struct scene *scene, unsigned slot, uint32_t size, uint32_t flags)
@@ -191,7 +176,7 @@ static void test_fork(struct scene *scene, gconstpointer unused)
 
 static void add(const char *path, void (*test)(struct scene *, gconstpointer), unsigned data)
 {
-        g_test_add(path, struct scene, GUINT_TO_POINTER(data), set_up, test, tear_down);
+        g_test_add(path, struct scene, GUINT_TO_POINTER(data), set_up, test, scene_tear_down);
 }
 
 static void add_tests(void)

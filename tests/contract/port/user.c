@@ -51,25 +51,18 @@
 
 #include "fixture.h"
 
-struct scene {
-        struct port *port;
-        struct agent *agent;
-        struct link *link;
-        uint64_t handle;
-};
+#define SYNC_HANDLE 1u /* FLT_PORT_FLAG_SYNC_HANDLE of the agents' headers */
 
-static void set_up(struct scene *scene, gconstpointer options)
+static void set_up(struct scene *scene, gconstpointer unused)
+{
+        scene_open(scene, 4);
+}
+
+static void set_up_synchronous(struct scene *scene, gconstpointer unused)
 {
         scene->port = port_new(PORT_NAME, 4);
         scene->agent = agent_new();
-        scene->handle = agent_connect_with(scene->agent, scene->port, &scene->link, GPOINTER_TO_UINT(options));
-}
-
-static void tear_down(struct scene *scene, gconstpointer unused)
-{
-        if (scene->agent)
-                agent_free(scene->agent);
-        port_free(scene->port);
+        scene->handle = agent_connect_with(scene->agent, scene->port, &scene->link, SYNC_HANDLE);
 }
 
 static void assert_refused(const struct remote_result *result, guint32 hr)
@@ -747,8 +740,8 @@ static void test_serialised(struct scene *scene, gconstpointer unused)
         agent_wait_blocked(scene->agent, 1);
         reply = START(scene->agent, REMOTE_REPLY, .handle = scene->handle, .id = 9, .size = 16, .worker = 2);
         call = START(scene->agent, REMOTE_SEND, .handle = scene->handle, .worker = 3, .size = 1, TEXT_DATA("x"));
-        agent_wait_blocked(scene->agent, 2);
-        agent_wait_blocked(scene->agent, 3);
+        agent_wait_locked_out(scene->agent, 2);
+        agent_wait_locked_out(scene->agent, 3);
         g_assert_false(agent_is_done(scene->agent, reply));
         g_assert_false(agent_is_done(scene->agent, call));
         g_assert_cmpuint(scene->link->calls, ==, 0);
@@ -773,7 +766,7 @@ static void test_default_is_not(struct scene *scene, gconstpointer unused)
 
 static void add(const char *path, void (*test)(struct scene *, gconstpointer))
 {
-        g_test_add(path, struct scene, NULL, set_up, test, tear_down);
+        g_test_add(path, struct scene, NULL, set_up, test, scene_tear_down);
 }
 
 static void add_tests(void)
@@ -814,7 +807,8 @@ static void add_tests(void)
         g_test_add_func("/user/send/one-way", test_one_way);
         add("/user/send/disconnected", test_send_disconnected);
         add("/user/send/no-output", test_no_output);
-        g_test_add("/user/sync-handle/serialised", struct scene, GUINT_TO_POINTER(1), set_up, test_serialised, tear_down);
+        g_test_add("/user/sync-handle/serialised", struct scene, NULL, set_up_synchronous, test_serialised,
+                   scene_tear_down);
         add("/user/sync-handle/default-is-not", test_default_is_not);
 }
 

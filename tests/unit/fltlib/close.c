@@ -2,6 +2,9 @@
 /* What ends receives without a message: cancel, close, kick, death of the server; and handles that are shared. */
 #include "fixture.h"
 
+#include "../win32/asleep.h"
+
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -146,6 +149,66 @@ static void test_server_dies(void)
         fake_server_free(f.server);
 }
 
+/* A manager that is stopped, by a debugger perhaps, keeps nobody in CloseHandle: with a receiver asleep, and without. */
+static void test_server_stopped(struct fixture *f, gconstpointer asleep)
+{
+        HANDLE thread = NULL;
+        DWORD code;
+
+        if (asleep) {
+                thread = CreateThread(NULL, 0, get_one, f->port, 0, NULL);
+                while (atomic_load(&f->connection->ring.header->armed) < 1)
+                        SwitchToThread();
+        }
+        fake_server_stop(f->server);
+        g_assert_true(CloseHandle(f->port));
+        f->port = NULL;
+        fake_server_continue(f->server);
+        if (!thread)
+                return;
+        g_assert_cmpuint(WaitForSingleObject(thread, INFINITE), ==, WAIT_OBJECT_0);
+        GetExitCodeThread(thread, &code);
+        g_assert_cmphex(code, ==, 0x80070006);
+        CloseHandle(thread);
+}
+
+/* A filter that takes its time in DisconnectNotify is waited for: the manager is asked whether it lives, and it does. */
+static void test_filter_slow(struct fixture *f, gconstpointer unused)
+{
+        fake_server_hold_join(f->server);
+        g_assert_true(CloseHandle(f->port));
+        f->port = NULL;
+        g_assert_false(fake_server_holds_join(f->server));
+        g_assert_cmpuint(fake_server_joins(f->server), ==, 1);
+}
+
+/* A thread in poll() on the port's descriptor has the socket open: it is woken, and the connection ends. */
+static DWORD WINAPI poll_descriptor(LPVOID parameter)
+{
+        struct pollfd descriptor = { .fd = (int)(LONG_PTR)parameter, .events = POLLIN };
+
+        return poll(&descriptor, 1, -1) == 1;
+}
+
+static void test_polled(struct fixture *f, gconstpointer unused)
+{
+        uint8_t doorbells[1024];
+        HANDLE thread;
+        int descriptor;
+        DWORD id;
+
+        assert_hr(FilterGetPortDescriptor(f->port, &descriptor), 0);
+        /* The doorbell that comes at once. */
+        g_assert_cmpint(recv(descriptor, doorbells, sizeof(doorbells), 0), >, 0);
+        thread = CreateThread(NULL, 0, poll_descriptor, (LPVOID)(LONG_PTR)descriptor, 0, &id);
+        wait_asleep(id);
+        g_assert_true(CloseHandle(f->port));
+        f->port = NULL;
+        g_assert_cmpuint(WaitForSingleObject(thread, INFINITE), ==, WAIT_OBJECT_0);
+        fake_server_wait_closed(f->server, f->connection);
+        CloseHandle(thread);
+}
+
 /* A forked child has the connection, too: it ends with the last of them. */
 static void test_fork(struct fixture *f, gconstpointer unused)
 {
@@ -224,6 +287,11 @@ int main(int argc, char **argv)
         ADD("/close/cancel", test_cancel);
         ADD("/close/completion-of-close", test_completion_of_close);
         ADD("/close/completion-of-kick", test_completion_of_kick);
+        g_test_add("/close/server-stopped", struct fixture, NULL, setup, test_server_stopped, teardown);
+        g_test_add("/close/server-stopped/asleep", struct fixture, GINT_TO_POINTER(1), setup, test_server_stopped,
+                   teardown);
+        ADD("/close/filter-slow", test_filter_slow);
+        ADD("/close/polled", test_polled);
         ADD("/close/fork", test_fork);
         ADD("/close/fork/close", test_fork_close);
         for (unsigned i = 0; i < 3; i++) {

@@ -27,6 +27,7 @@ struct fake_server {
         int listener;
         int stop;
         GThread *thread;
+        pthread_mutex_t answering;
         pthread_mutex_t lock; /* guards all below */
         pthread_cond_t changed;
         GPtrArray *connections;
@@ -34,6 +35,8 @@ struct fake_server {
         fake_manage manage;
         int32_t connect_status;
         unsigned joins;
+        bool hold_join;
+        int held; /* descriptor of the one who waits for JOINED, or -1 */
 };
 
 static void send_frame(int fd, const struct fm_frame *frame, int descriptor)
@@ -131,6 +134,19 @@ static gpointer run_call(gpointer pointer)
         return NULL;
 }
 
+static void release_join(struct fake_server *server)
+{
+        struct fm_frame answer = { .type = FM_FRAME_JOINED, .tag = 1, .joined.status = STATUS_PORT_DISCONNECTED };
+
+        pthread_mutex_lock(&server->lock);
+        if (server->held >= 0) {
+                send_frame(server->held, &answer, -1);
+                close(server->held);
+        }
+        server->held = -1;
+        pthread_mutex_unlock(&server->lock);
+}
+
 static bool handle(struct fake_server *server, struct peer *peer)
 {
         g_autofree uint8_t *buffer = g_malloc(FM_FRAME_MAX);
@@ -150,6 +166,7 @@ static bool handle(struct fake_server *server, struct peer *peer)
                 answer.welcome.version = FM_WIRE_VERSION;
                 answer.welcome.frame_max = FM_FRAME_MAX;
                 send_frame(peer->fd, &answer, -1);
+                release_join(server);
                 break;
         case FM_FRAME_CONNECT:
                 connect_peer(server, peer, &frame);
@@ -160,8 +177,12 @@ static bool handle(struct fake_server *server, struct peer *peer)
                 if (frame.join.token[0] == 0 || frame.join.token[0] > server->connections->len)
                         answer.joined.status = STATUS_PORT_DISCONNECTED;
                 server->joins++;
+                if (server->hold_join)
+                        server->held = dup(peer->fd);
+                else
+                        send_frame(peer->fd, &answer, -1);
+                server->hold_join = false;
                 pthread_mutex_unlock(&server->lock);
-                send_frame(peer->fd, &answer, -1);
                 break;
         case FM_FRAME_CALL: {
                 struct call_job *job = g_new0(struct call_job, 1);
@@ -211,6 +232,7 @@ static gpointer run(gpointer pointer)
                 poll(fds, count + 2, -1);
                 if (fds[0].revents)
                         break;
+                pthread_mutex_lock(&server->answering);
                 for (unsigned i = count; i > 0; i--) {
                         struct peer *peer = &peers[i - 1];
 
@@ -230,6 +252,7 @@ static gpointer run(gpointer pointer)
                         peers[count++] =
                                 (struct peer){.fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC)};
                 }
+                pthread_mutex_unlock(&server->answering);
         }
         while (count > 0)
                 close(peers[--count].fd);
@@ -251,7 +274,9 @@ struct fake_server *fake_server_new(void)
         g_assert_cmpint(bind(server->listener, (struct sockaddr *)&address, (socklen_t)length), ==, 0);
         g_assert_cmpint(listen(server->listener, 64), ==, 0);
         server->stop = eventfd(0, EFD_CLOEXEC);
+        server->held = -1;
         server->connections = g_ptr_array_new();
+        pthread_mutex_init(&server->answering, NULL);
         pthread_mutex_init(&server->lock, NULL);
         pthread_cond_init(&server->changed, NULL);
         server->thread = g_thread_new("server", run, server);
@@ -278,9 +303,20 @@ void fake_server_free(struct fake_server *server)
         g_unlink(path);
         g_rmdir(server->directory);
         g_free(server->directory);
+        pthread_mutex_destroy(&server->answering);
         pthread_mutex_destroy(&server->lock);
         pthread_cond_destroy(&server->changed);
         g_free(server);
+}
+
+void fake_server_stop(struct fake_server *server)
+{
+        pthread_mutex_lock(&server->answering);
+}
+
+void fake_server_continue(struct fake_server *server)
+{
+        pthread_mutex_unlock(&server->answering);
 }
 
 void fake_server_on_call(struct fake_server *server, fake_call call)
@@ -302,6 +338,23 @@ void fake_server_set_connect_status(struct fake_server *server, int32_t status)
         pthread_mutex_lock(&server->lock);
         server->connect_status = status;
         pthread_mutex_unlock(&server->lock);
+}
+
+void fake_server_hold_join(struct fake_server *server)
+{
+        pthread_mutex_lock(&server->lock);
+        server->hold_join = true;
+        pthread_mutex_unlock(&server->lock);
+}
+
+bool fake_server_holds_join(struct fake_server *server)
+{
+        bool holds;
+
+        pthread_mutex_lock(&server->lock);
+        holds = server->held >= 0;
+        pthread_mutex_unlock(&server->lock);
+        return holds;
 }
 
 unsigned fake_server_joins(struct fake_server *server)

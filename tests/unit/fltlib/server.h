@@ -48,6 +48,12 @@ void fake_server_set_connect_status(struct fake_server *server, int32_t status);
 struct fake_connection *fake_server_connection(struct fake_server *server, unsigned n);
 void fake_server_wait_closed(struct fake_server *server, struct fake_connection *connection);
 bool fake_server_is_closed(struct fake_server *server, struct fake_connection *connection);
+/* It answers nobody any more, until it goes on. */
+void fake_server_stop(struct fake_server *server);
+void fake_server_continue(struct fake_server *server);
+/* The next JOIN waits for its answer until somebody else has greeted. */
+void fake_server_hold_join(struct fake_server *server);
+bool fake_server_holds_join(struct fake_server *server);
 /* JOINs so far. */
 unsigned fake_server_joins(struct fake_server *server);
 /* The connection ends, as if the filter had closed it. */

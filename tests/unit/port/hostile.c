@@ -2,9 +2,11 @@
 /* Clients that break the rules hurt only themselves: beside each of them, a good one is served as ever. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -189,6 +191,38 @@ static void test_scribbles(void)
                 client_free(client);
                 fixture_wait(&fixture.disconnects, i + 1);
         }
+        bystander_check(&bystander);
+        stop();
+}
+
+/* It moves who sleeps on a word to another one, where no wake-up finds him: its own senders are late, and that is all. */
+static void test_requeues(void)
+{
+        struct sending sending = {
+                .payload = "x", .length = 1, .wants_reply = true, .reply_length = 4, .port = &fixture.clients[1]};
+        struct client *client;
+
+        start();
+        client = client_new_connected(true);
+        for (unsigned i = 0; i < 2; i++) {
+                struct fm_taken taken;
+                bool poke = false;
+                char byte;
+                uint64_t *words;
+
+                sending_start(&sending);
+                g_assert_true(client_take(client, &byte, 1, &taken));
+                words = (uint64_t *)client->ring.header->words;
+                while (syscall(SYS_futex, &words[taken.index], FUTEX_REQUEUE, 0, 1l, &words[FM_RING_SLOTS - 1]) != 1)
+                        g_thread_yield();
+                bystander_check(&bystander);
+                if (i == 0)
+                        g_assert_cmpint(fm_ring_reply(&client->ring, taken.message_id, 0, "yes", 4, &poke), ==, 0);
+                else
+                        client_free(client);
+                g_assert_cmpint(sending_join(&sending), ==, i == 0 ? STATUS_SUCCESS : STATUS_PORT_DISCONNECTED);
+        }
+        fixture_wait(&fixture.disconnects, 1);
         bystander_check(&bystander);
         stop();
 }
@@ -508,6 +542,7 @@ int main(int argc, char **argv)
         g_test_add_func("/port/hostile/tokens", test_tokens);
         g_test_add_func("/port/hostile/never-reads", test_never_reads);
         g_test_add_func("/port/hostile/scribbles", test_scribbles);
+        g_test_add_func("/port/hostile/requeues", test_requeues);
         g_test_add_func("/port/hostile/lying-reply", test_lying_reply);
         g_test_add_func("/port/hostile/flood", test_flood);
         g_test_add_func("/port/hostile/unknown-types", test_unknown_types);

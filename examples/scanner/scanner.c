@@ -71,9 +71,11 @@ static FLT_POSTOP_CALLBACK_STATUS PostCreate(_Inout_ PFLT_CALLBACK_DATA Data, _I
                                              _In_opt_ PVOID CompletionContext, _In_ FLT_POST_OPERATION_FLAGS Flags)
 {
         LARGE_INTEGER Start = { .QuadPart = 0 };
-        PSCANNER_REQUEST Request;
+        PSCANNER_REQUEST Request = NULL;
         BOOLEAN Directory = TRUE;
         NTSTATUS Status;
+        ULONG Length;
+        PVOID Page;
 
         UNREFERENCED_PARAMETER(CompletionContext);
 
@@ -83,19 +85,29 @@ static FLT_POSTOP_CALLBACK_STATUS PostCreate(_Inout_ PFLT_CALLBACK_DATA Data, _I
         if (!NT_SUCCESS(FltIsDirectory(FltObjects->FileObject, FltObjects->Instance, &Directory)) || Directory)
                 return FLT_POSTOP_FINISHED_PROCESSING;
 
-        Request = ExAllocatePoolZero(NonPagedPoolNx, sizeof(*Request), TAG_BUFFER);
+        /* A file that was opened without buffering can only be read in whole sectors, into an aligned buffer. */
+        Page = FltAllocatePoolAlignedWithTag(FltObjects->Instance, NonPagedPoolNx, PAGE_SIZE, TAG_BUFFER);
+        if (Page != NULL)
+                Request = ExAllocatePoolZero(NonPagedPoolNx, sizeof(*Request), TAG_BUFFER);
         if (Request == NULL)
-                return FLT_POSTOP_FINISHED_PROCESSING;
+                goto Out;
         /* An empty file gives STATUS_END_OF_FILE, and nothing to judge. */
-        Status = FltReadFile(FltObjects->Instance, FltObjects->FileObject, &Start, sizeof(Request->Sample),
-                             Request->Sample, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET, &Request->Length, NULL,
-                             NULL);
-        if (NT_SUCCESS(Status) && !IsAllowed(Data, Request)) {
+        Status = FltReadFile(FltObjects->Instance, FltObjects->FileObject, &Start, PAGE_SIZE, Page,
+                             FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET, &Length, NULL, NULL);
+        if (!NT_SUCCESS(Status))
+                goto Out;
+        Request->Length = Length < sizeof(Request->Sample) ? Length : sizeof(Request->Sample);
+        RtlCopyMemory(Request->Sample, Page, Request->Length);
+        if (!IsAllowed(Data, Request)) {
                 FltCancelFileOpen(FltObjects->Instance, FltObjects->FileObject);
                 Data->IoStatus.Status = STATUS_VIRUS_INFECTED;
                 Data->IoStatus.Information = 0;
         }
-        ExFreePoolWithTag(Request, TAG_BUFFER);
+Out:
+        if (Request != NULL)
+                ExFreePoolWithTag(Request, TAG_BUFFER);
+        if (Page != NULL)
+                FltFreePoolAlignedWithTag(FltObjects->Instance, Page, TAG_BUFFER);
         return FLT_POSTOP_FINISHED_PROCESSING;
 }
 

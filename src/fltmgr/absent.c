@@ -103,9 +103,6 @@ FM_NOT_SUPPORTED(FltNotifyFilterChangeDirectory,
 FM_NOT_SUPPORTED(FltGetFsZeroingOffset, (PFLT_CALLBACK_DATA Data, PULONG ZeroingOffset), "reads are not zeroed later")
 FM_NOT_SUPPORTED(FltSetFsZeroingOffset, (PFLT_CALLBACK_DATA Data, ULONG ZeroingOffset), "reads are not zeroed later")
 FM_NOT_SUPPORTED(FltSetFsZeroingOffsetRequired, (PFLT_CALLBACK_DATA Data), "reads are not zeroed later")
-FM_NOT_SUPPORTED(FltRequestFileInfoOnCreateCompletion,
-                 (PFLT_FILTER Filter, PFLT_CALLBACK_DATA Data, ULONG InfoClassFlags),
-                 "an open tells no more than its status")
 FM_NOT_SUPPORTED(FltAddOpenReparseEntry,
                  (PFLT_FILTER Filter, PFLT_CALLBACK_DATA Data, struct _OPEN_REPARSE_LIST_ENTRY *Entry),
                  "reparse points can't be opened by their tags")

@@ -20,6 +20,7 @@ void fm_callback_enter(struct fm_callback_scope *scope, PFLT_FILTER filter, cons
         self->code = NULL;
         self->minor = 0;
         self->file = NULL;
+        self->draining = false;
         self->thread = thread;
         self->attached = NULL;
         self->cancel = cancel;
@@ -35,7 +36,9 @@ static bool left_a_lock(const struct fm_culprit *culprit, const struct fm_thread
                 fm_violation_of(culprit, "spin-lock-at-return", "returned with a spin lock held");
                 return true;
         }
-        if (now->fast_mutexes_held > before->fast_mutexes_held)
+        if (now->mutexes_held > before->mutexes_held)
+                lock = "mutex";
+        else if (now->fast_mutexes_held > before->fast_mutexes_held)
                 lock = "fast mutex";
         else if (now->push_locks_held > before->push_locks_held)
                 lock = "push lock";
@@ -69,6 +72,7 @@ void fm_callback_leave(struct fm_callback_scope *scope)
 
         if (G_UNLIKELY(self->irql != before->irql || self->spin_locks_held != before->spin_locks_held ||
                        self->critical_regions != before->critical_regions || self->attached ||
+                       self->mutexes_held > before->mutexes_held ||
                        self->fast_mutexes_held > before->fast_mutexes_held ||
                        self->push_locks_held > before->push_locks_held ||
                        self->resources_held > before->resources_held))

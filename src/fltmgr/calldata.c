@@ -68,18 +68,18 @@ static void shell_reset(struct fm_operation *shell)
         shell->iopb.MajorFunction = SHELL_MAJOR;
         shell->iopb.TargetFileObject = fm_operation_extras_peek(shell)->file;
         shell->iopb.TargetInstance = shell->below;
-        if (shell->data.TagData)
-                ExFreePool(shell->data.TagData);
-        shell->data.TagData = NULL;
+        fm_operation_clear_tag_data(shell);
 }
 
 /* Frees what FltAllocateCallbackData made. IRQL <= DISPATCH_LEVEL. */
 VOID FltFreeCallbackData(PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *shell = shell_of(__func__, CallbackData);
+        struct fm_operation *shell;
         PFLT_INSTANCE instance;
         PETHREAD thread;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        shell = shell_of(__func__, CallbackData);
         if (!shell)
                 return;
         instance = shell->below;
@@ -94,11 +94,12 @@ VOID FltFreeCallbackData(PFLT_CALLBACK_DATA CallbackData)
 /* Makes it as it was when allocated, once its I/O is over. IRQL <= APC_LEVEL. */
 VOID FltReuseCallbackData(PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *shell = shell_of(__func__, CallbackData);
+        struct fm_operation *shell;
         struct fm_extras *extras;
         PFILE_OBJECT file;
 
         fm_check_irql(__func__, APC_LEVEL);
+        shell = shell_of(__func__, CallbackData);
         if (!shell)
                 return;
         shell_reset(shell);
@@ -148,9 +149,10 @@ static void result_to_shell(struct fm_operation *shell, struct fm_operation *ope
  */
 VOID FltPerformSynchronousIo(PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *shell = shell_of(__func__, CallbackData), *operation;
+        struct fm_operation *shell, *operation;
 
         fm_check_irql(__func__, APC_LEVEL);
+        shell = shell_of(__func__, CallbackData);
         if (!shell) {
                 CallbackData->IoStatus.Status = STATUS_INVALID_PARAMETER;
                 return;
@@ -179,29 +181,40 @@ static VOID FLTAPI shell_done(PFLT_CALLBACK_DATA data, PFLT_CONTEXT context)
         call.callback(&call.shell->data, call.context);
 }
 
+static NTSTATUS shell_refused(struct fm_operation *shell, PFLT_COMPLETED_ASYNC_IO_CALLBACK callback, PVOID context,
+                              NTSTATUS status)
+{
+        shell->data.IoStatus = (IO_STATUS_BLOCK){.Status = status};
+        callback(&shell->data, context);
+        return status;
+}
+
 /*
  * Sends it below the instance; CallbackRoutine is called on another thread when it is done, and frees or uses the
  * callback data again. FltCancelIo ends it early.
  *
  * STATUS_PENDING; STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST: a create; STATUS_FLT_DELETING_OBJECT: the instance goes
- * away; STATUS_INVALID_PARAMETER: not from FltAllocateCallbackData. The callback is called only after the first. IRQL
- * PASSIVE_LEVEL (APC_LEVEL for paging I/O).
+ * away. With these two the callback has been called, too, before this returns, and finds them in IoStatus.
+ * STATUS_INVALID_PARAMETER: not from FltAllocateCallbackData, or no callback. IRQL PASSIVE_LEVEL (APC_LEVEL for paging
+ * I/O).
  */
 NTSTATUS FltPerformAsynchronousIo(PFLT_CALLBACK_DATA CallbackData, PFLT_COMPLETED_ASYNC_IO_CALLBACK CallbackRoutine,
                                   PVOID CallbackContext)
 {
-        struct fm_operation *shell = shell_of(__func__, CallbackData), *operation;
+        struct fm_operation *shell, *operation;
         struct shell_call *call;
         NTSTATUS status;
 
         fm_check_irql(__func__, APC_LEVEL);
+        shell = shell_of(__func__, CallbackData);
         if (!shell || !CallbackRoutine)
                 return STATUS_INVALID_PARAMETER;
+        if (!(shell->iopb.IrpFlags & IRP_PAGING_IO))
+                fm_check_irql(__func__, PASSIVE_LEVEL);
         if (shell->iopb.MajorFunction == IRP_MJ_CREATE)
-                return STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST;
+                return shell_refused(shell, CallbackRoutine, CallbackContext, STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST);
         fm_operation_own_cancel(shell);
         operation = operation_from_shell(shell);
-        operation->iopb.IrpFlags &= ~(ULONG)IRP_SYNCHRONOUS_API;
         operation->requestor.cancel = shell->requestor.cancel;
         call = g_new(struct shell_call, 1);
         *call = (struct shell_call){shell, CallbackRoutine, CallbackContext};
@@ -209,6 +222,7 @@ NTSTATUS FltPerformAsynchronousIo(PFLT_CALLBACK_DATA CallbackData, PFLT_COMPLETE
         if (!NT_SUCCESS(status)) {
                 g_free(call);
                 fm_operation_free(operation);
+                return shell_refused(shell, CallbackRoutine, CallbackContext, status);
         }
         return status;
 }

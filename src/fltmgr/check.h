@@ -27,6 +27,9 @@ static inline bool fm_data_is_post(const FLT_CALLBACK_DATA *data)
         return (data->Flags & FLTFL_CALLBACK_DATA_POST_OPERATION) != 0;
 }
 
+/* predicates.c: as fm_pool_room(), also for what FltAllocatePoolAlignedWithTag() gave. */
+size_t fm_pool_aligned_room(const void *memory);
+
 /* Open at the bottom: I/O on it makes sense. */
 static inline bool fm_file_is_open(PFILE_OBJECT file)
 {

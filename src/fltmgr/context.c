@@ -112,8 +112,8 @@ void fm_context_list_init(struct fm_context_list *list)
 {
         pthread_mutex_init(&list->lock, NULL);
         list->first = NULL;
+        list->closed = false;
 }
-
 
 static struct fm_context *find_locked(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type)
 {
@@ -178,21 +178,27 @@ static bool unlink_context(struct fm_context *context)
         return was_linked;
 }
 
-void fm_context_list_deinit(struct fm_context_list *list)
+void fm_context_list_close(struct fm_context_list *list)
 {
         for (;;) {
                 struct fm_context *context;
 
                 pthread_mutex_lock(&list->lock);
+                list->closed = true;
                 context = list->first;
                 if (context)
                         context_ref(context);
                 pthread_mutex_unlock(&list->lock);
                 if (!context)
-                        break;
+                        return;
                 unlink_context(context);
                 context_unref(context);
         }
+}
+
+void fm_context_list_deinit(struct fm_context_list *list)
+{
+        fm_context_list_close(list);
         pthread_mutex_destroy(&list->lock);
 }
 
@@ -224,6 +230,11 @@ static struct fm_context_owner *owner_of(void *owner_object, PFLT_FILTER *filter
         return &((PFLT_INSTANCE)owner_object)->owned;
 }
 
+static bool is_going_away(void *object)
+{
+        return fm_rundown_is_closed(&((struct fm_flt_object *)object)->rundown);
+}
+
 NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CONTEXT_TYPE type,
                         FLT_SET_CONTEXT_OPERATION operation, PFLT_CONTEXT new_context, PFLT_CONTEXT *old_context)
 {
@@ -242,7 +253,7 @@ NTSTATUS fm_context_set(struct fm_context_list *list, void *owner_object, FLT_CO
         pthread_mutex_lock(&filter->contexts_lock);
         pthread_mutex_lock(&list->lock);
         old = find_locked(list, owner_object, type);
-        if (owner->closed) {
+        if (owner->closed || list->closed || is_going_away(owner_object)) {
                 status = STATUS_FLT_DELETING_OBJECT;
         } else if (context->list) {
                 status = STATUS_FLT_CONTEXT_ALREADY_LINKED;
@@ -365,8 +376,9 @@ static const FLT_CONTEXT_REGISTRATION *find_registration(PFLT_FILTER filter, FLT
  * IRQL <= APC_LEVEL.
  *
  * STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND: no definition fits. STATUS_INVALID_BUFFER_SIZE: larger than 65535.
- * STATUS_INVALID_PARAMETER: the pool type of a volume context is not non-paged. STATUS_FLT_DELETING_OBJECT: the filter
- * goes. STATUS_INSUFFICIENT_RESOURCES: no memory, or the filter's ContextAllocateCallback has none.
+ * STATUS_INVALID_PARAMETER: no context type, or the pool type of a volume context is not non-paged.
+ * STATUS_FLT_DELETING_OBJECT: the filter goes. STATUS_INSUFFICIENT_RESOURCES: no memory, or the filter's
+ * ContextAllocateCallback has none.
  * Unlike Windows we fill a fixed-size context with a pattern, so that reading it before writing shows; those of
  * variable size are zeroed. What a ContextAllocateCallback has put there stays.
  */
@@ -380,7 +392,7 @@ NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SI
         *ReturnedContext = NULL;
         if (ContextSize > MAXUSHORT)
                 return STATUS_INVALID_BUFFER_SIZE;
-        if (ContextType == FLT_VOLUME_CONTEXT && (PoolType & PagedPool))
+        if (!is_context_type(ContextType) || (ContextType == FLT_VOLUME_CONTEXT && (PoolType & PagedPool)))
                 return STATUS_INVALID_PARAMETER;
         registration = find_registration(Filter, ContextType, ContextSize);
         if (!registration)
@@ -411,8 +423,10 @@ NTSTATUS FltAllocateContext(PFLT_FILTER Filter, FLT_CONTEXT_TYPE ContextType, SI
 /* One more reference. IRQL <= DISPATCH_LEVEL. */
 VOID FltReferenceContext(PFLT_CONTEXT Context)
 {
-        struct fm_context *context = from_body(Context);
+        struct fm_context *context;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        context = from_body(Context);
         if (context)
                 context_ref(context);
 }
@@ -443,9 +457,10 @@ VOID FltReleaseContext(PFLT_CONTEXT Context)
 /* Unlinks the context from whatever it is set on. It lives on until its last reference is released. IRQL <= APC_LEVEL. */
 VOID FltDeleteContext(PFLT_CONTEXT Context)
 {
-        struct fm_context *context = from_body(Context);
+        struct fm_context *context;
 
         fm_check_irql(__func__, APC_LEVEL);
+        context = from_body(Context);
         if (context)
                 unlink_context(context);
 }
@@ -469,8 +484,9 @@ static struct fm_context_list *handle_list(PFILE_OBJECT file)
  * The Set, Get and Delete functions of each type. IRQL <= APC_LEVEL.
  *
  * Set: STATUS_FLT_CONTEXT_ALREADY_DEFINED (KEEP_IF_EXISTS, and there was one: it comes back referenced),
- * STATUS_FLT_CONTEXT_ALREADY_LINKED, STATUS_FLT_DELETING_OBJECT, STATUS_INVALID_PARAMETER (a context of another type),
- * STATUS_NOT_SUPPORTED (the file is not opened). Get and Delete: STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED.
+ * STATUS_FLT_CONTEXT_ALREADY_LINKED, STATUS_INVALID_PARAMETER (a context of another type), STATUS_NOT_SUPPORTED (the
+ * file is not opened). Get and Delete: STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED. Set and Delete, from the beginning of
+ * the instance's or volume's teardown on: STATUS_FLT_DELETING_OBJECT; FltDeleteContext works until the end.
  */
 #define FILE_CONTEXT_FUNCTIONS(name, type, list_of)                                                                \
         NTSTATUS FltSet##name##Context(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,                            \
@@ -502,6 +518,8 @@ static struct fm_context_list *handle_list(PFILE_OBJECT file)
                 fm_check_irql(__func__, APC_LEVEL);                                                                \
                 if (OldContext)                                                                                    \
                         *OldContext = NULL;                                                                        \
+                if (list && is_going_away(Instance))                                                               \
+                        return STATUS_FLT_DELETING_OBJECT;                                                         \
                 return list ? fm_context_delete(list, Instance, type, OldContext) : STATUS_NOT_SUPPORTED;          \
         }
 
@@ -525,17 +543,26 @@ NTSTATUS FltGetInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *Context)
 NTSTATUS FltDeleteInstanceContext(PFLT_INSTANCE Instance, PFLT_CONTEXT *OldContext)
 {
         fm_check_irql(__func__, APC_LEVEL);
+        if (OldContext)
+                *OldContext = NULL;
+        if (is_going_away(Instance))
+                return STATUS_FLT_DELETING_OBJECT;
         return fm_context_delete(&Instance->contexts, Instance, FLT_INSTANCE_CONTEXT, OldContext);
 }
 
 NTSTATUS FltSetVolumeContext(PFLT_VOLUME Volume, FLT_SET_CONTEXT_OPERATION Operation, PFLT_CONTEXT NewContext,
                              PFLT_CONTEXT *OldContext)
 {
-        struct fm_context *context = from_body(NewContext);
+        struct fm_context *context;
 
         fm_check_irql(__func__, APC_LEVEL);
+        context = from_body(NewContext);
+        if (OldContext)
+                *OldContext = NULL;
         if (!context)
                 return STATUS_INVALID_PARAMETER;
+        if (is_going_away(Volume))
+                return STATUS_FLT_DELETING_OBJECT;
         return fm_context_set(&Volume->contexts, context->filter, FLT_VOLUME_CONTEXT, Operation, NewContext, OldContext);
 }
 
@@ -548,6 +575,10 @@ NTSTATUS FltGetVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEX
 NTSTATUS FltDeleteVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CONTEXT *OldContext)
 {
         fm_check_irql(__func__, APC_LEVEL);
+        if (OldContext)
+                *OldContext = NULL;
+        if (is_going_away(Volume))
+                return STATUS_FLT_DELETING_OBJECT;
         return fm_context_delete(&Volume->contexts, Filter, FLT_VOLUME_CONTEXT, OldContext);
 }
 
@@ -558,6 +589,7 @@ NTSTATUS FltDeleteVolumeContext(PFLT_FILTER Filter, PFLT_VOLUME Volume, PFLT_CON
 VOID FltGetContexts(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE DesiredContexts,
                     PFLT_RELATED_CONTEXTS Contexts)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         *Contexts = (FLT_RELATED_CONTEXTS){ 0 };
         if (DesiredContexts & FLT_VOLUME_CONTEXT)
                 FltGetVolumeContext(FltObjects->Filter, FltObjects->Volume, &Contexts->VolumeContext);
@@ -572,7 +604,7 @@ VOID FltGetContexts(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE DesiredCo
                                           &Contexts->StreamHandleContext);
 }
 
-/* Releases what FltGetContexts() found. IRQL <= APC_LEVEL. */
+/* Releases what FltGetContexts() found. IRQL as FltReleaseContext(). */
 VOID FltReleaseContexts(PFLT_RELATED_CONTEXTS Contexts)
 {
         PFLT_CONTEXT *all[] = { &Contexts->VolumeContext, &Contexts->InstanceContext,     &Contexts->FileContext,
@@ -589,6 +621,7 @@ VOID FltReleaseContexts(PFLT_RELATED_CONTEXTS Contexts)
 NTSTATUS FltGetContextsEx(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE DesiredContexts, SIZE_T ContextsSize,
                           PFLT_RELATED_CONTEXTS_EX Contexts)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         if (ContextsSize != sizeof(*Contexts))
                 return STATUS_INVALID_PARAMETER;
         FltGetContexts(FltObjects, DesiredContexts, (PFLT_RELATED_CONTEXTS)Contexts);
@@ -598,7 +631,7 @@ NTSTATUS FltGetContextsEx(PCFLT_RELATED_OBJECTS FltObjects, FLT_CONTEXT_TYPE Des
         return STATUS_SUCCESS;
 }
 
-/* Releases what FltGetContextsEx() found. IRQL <= APC_LEVEL. */
+/* Releases what FltGetContextsEx() found. IRQL as FltReleaseContext(). */
 VOID FltReleaseContextsEx(SIZE_T ContextsSize, PFLT_RELATED_CONTEXTS_EX Contexts)
 {
         FltReleaseContexts((PFLT_RELATED_CONTEXTS)Contexts);

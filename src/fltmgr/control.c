@@ -132,17 +132,28 @@ NTSTATUS FltDeviceIoControlFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
         return control_for_filter(__func__, &control, LengthReturned);
 }
 
+/* These are refused from the beginning of a teardown on; other I/O an instance can make until it is over. */
+static struct fm_operation *ea_new(const char *function, PFLT_INSTANCE instance, UCHAR major, PFILE_OBJECT file,
+                                   NTSTATUS *status)
+{
+        if (!instance || !fm_rundown_is_closed(&instance->object.rundown))
+                return fm_io_new(function, instance, major, file, status);
+        *status = STATUS_FLT_DELETING_OBJECT;
+        return NULL;
+}
+
 /*
  * Reads extended attributes of an opened file, below the caller's instance.
  * The file system's status: STATUS_NO_EAS_ON_FILE, STATUS_NO_MORE_EAS, STATUS_BUFFER_OVERFLOW,
- * STATUS_EAS_NOT_SUPPORTED; STATUS_INVALID_PARAMETER: not open. IRQL PASSIVE_LEVEL.
+ * STATUS_EAS_NOT_SUPPORTED; STATUS_INVALID_PARAMETER: not open; STATUS_FLT_DELETING_OBJECT: the instance goes away.
+ * IRQL PASSIVE_LEVEL.
  */
 NTSTATUS FltQueryEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID ReturnedEaData, ULONG Length,
                         BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength, PULONG EaIndex,
                         BOOLEAN RestartScan, PULONG LengthReturned)
 {
         NTSTATUS status;
-        struct fm_operation *operation = fm_io_new(__func__, Instance, IRP_MJ_QUERY_EA, FileObject, &status);
+        struct fm_operation *operation = ea_new(__func__, Instance, IRP_MJ_QUERY_EA, FileObject, &status);
         ULONG_PTR information = 0;
 
         if (LengthReturned)
@@ -168,7 +179,7 @@ NTSTATUS FltQueryEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID R
 NTSTATUS FltSetEaFile(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PVOID EaBuffer, ULONG Length)
 {
         NTSTATUS status;
-        struct fm_operation *operation = fm_io_new(__func__, Instance, IRP_MJ_SET_EA, FileObject, &status);
+        struct fm_operation *operation = ea_new(__func__, Instance, IRP_MJ_SET_EA, FileObject, &status);
 
         if (!operation)
                 return status;
@@ -243,6 +254,7 @@ NTSTATUS FltFlushBuffers2(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, ULONG
         struct fm_operation *operation;
         NTSTATUS status;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (FlushType > FLT_FLUSH_TYPE_DATA_SYNC_ONLY)
                 return STATUS_INVALID_PARAMETER;
         operation = fm_io_new("FltFlushBuffers", Instance, IRP_MJ_FLUSH_BUFFERS, FileObject, &status);

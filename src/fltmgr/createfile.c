@@ -120,6 +120,7 @@ static PFILE_OBJECT file_new(const struct fm_create *create, struct target *targ
         struct fm_thread *self = fm_thread_self();
 
         file->Flags = fm_file_object_flags(create->options);
+        fo->by_id = (create->options & FILE_OPEN_BY_FILE_ID) != 0;
         if (target->path.Length == 0 && !target->related)
                 file->Flags |= FO_VOLUME_OPEN;
         fo->related = g_steal_pointer(&target->related);
@@ -330,12 +331,16 @@ NTSTATUS FltClose(HANDLE FileHandle)
  * Takes back an open in its post-operation: the instances below get CLEANUP and CLOSE, the file is not open any more.
  * The caller then sets an error status. What the open created or truncated stays so.
  *
- * Reported, and nothing done: the file is not open, or has a handle already. Whether Windows sends CLEANUP too is not
- * documented. IRQL PASSIVE_LEVEL.
+ * Reported, and nothing done: the file is not open, or has a handle already, or the post-operation is draining. Whether
+ * Windows sends CLEANUP too is not documented. IRQL PASSIVE_LEVEL.
  */
 VOID FltCancelFileOpen(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject)
 {
         fm_check_irql(__func__, PASSIVE_LEVEL);
+        if (fm_thread_self()->draining) {
+                fm_violation("draining-post-operation", "FltCancelFileOpen while draining");
+                return;
+        }
         if (!FileObject || !fm_file_is_open(FileObject)) {
                 fm_violation("cancel-file-open", "FltCancelFileOpen for a file that is not open");
                 return;

@@ -17,6 +17,9 @@
  * The third is taken when a post-operation is owed on the very thread that has called the pre-operation (creates,
  * FLT_PREOP_SYNCHRONIZE). Between callbacks the state is IDLE: who completes then has no business to.
  *
+ * IRQL. Callbacks run at that of the thread, PASSIVE_LEVEL. If the verifier raises completions, post-operations run at
+ * DISPATCH_LEVEL from the bottom on, up to one that is synchronized or that pends the operation.
+ *
  * Draining. A post-operation that is owed is in its instance's list. Whoever takes it off that list, the operation on
  * its way up or the teardown (drain.c), calls it; so it is called once. While the teardown calls it, the operation gets
  * no further up than to that filter.
@@ -127,13 +130,20 @@ static FLT_PREOP_CALLBACK_STATUS call_pre(struct fm_node *node, PVOID *context)
 FLT_POSTOP_CALLBACK_STATUS fm_node_call_post(const struct fm_node *node, PFLT_CALLBACK_DATA data,
                                              FLT_POST_OPERATION_FLAGS flags, struct fm_cancel *cancel)
 {
+        struct fm_thread *self = fm_thread_self();
         struct fm_callback_scope scope;
         FLT_POSTOP_CALLBACK_STATUS status;
+        bool raised = fm_operation_from_data(data)->raised;
+        KIRQL irql = self->irql;
 
-        fm_callback_enter(&scope, node->objects.Filter, "a post-operation", data->Thread, cancel);
+        if (raised)
+                self->irql = DISPATCH_LEVEL;
+        fm_callback_enter(&scope, node->objects.Filter, "a post-operation", raised ? NULL : data->Thread, cancel);
         fm_callback_is_for(data->Iopb, (const void *)node->callback->post);
+        self->draining = flags & FLTFL_POST_OPERATION_DRAINING;
         status = node->callback->post(data, &node->objects, node->completion_context, flags);
         fm_callback_leave(&scope);
+        self->irql = irql;
         return status;
 }
 
@@ -295,6 +305,8 @@ static void settle_parameters(struct fm_node *node)
         }
         operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
         note_swapped(node);
+        if (node->swapped)
+                fm_check_swapped_buffer(node);
 }
 
 /* The swapped-in MDL belongs to us from the end of the pre-operation on, unless the filter has said otherwise. */
@@ -400,19 +412,23 @@ static bool ascend(struct fm_operation *operation)
         struct fm_node *node = &operation->nodes[operation->position];
         FLT_POSTOP_CALLBACK_STATUS status;
 
-        if (node->stays)
+        if (node->stays) {
                 operation->must_stay--;
+                operation->raised = false;
+        }
         if (!claim_post(node)) {
                 free_swapped_mdl(node);
                 return true;
         }
         operation->iopb = node->saved;
         operation->data.Flags |= FLTFL_CALLBACK_DATA_POST_OPERATION;
+        node->given = operation->data.IoStatus.Status;
         begin_callback(operation, true);
         status = fm_node_call_post(node, &operation->data, 0, operation->requestor.cancel);
         if (status == FLT_POSTOP_MORE_PROCESSING_REQUIRED && FLT_IS_IRP_OPERATION(&operation->data)) {
                 if (!wait_for_completion(node))
                         return false;
+                operation->raised = false;
                 status = FLT_POSTOP_FINISHED_PROCESSING;
         } else {
                 end_callback(node);
@@ -446,9 +462,19 @@ static void bottom(struct fm_operation *operation)
                 file->stream = NULL;
 }
 
+/* An IRP may be completed by an interrupt's DPC; creates are waited for by the I/O manager. */
+static bool completes_raised(const struct fm_operation *operation)
+{
+        return G_UNLIKELY(fm_verifier_raises_completions()) && FLT_IS_IRP_OPERATION(&operation->data) &&
+               operation->iopb.MajorFunction != IRP_MJ_CREATE;
+}
+
 /*
  * A create that some filter answered with STATUS_REPARSE starts again at the top, for all filters, with
  * the name that the filter has put into the FILE_OBJECT: a full one, from \Device on, or one on this volume.
+ *
+ * What the file system itself answers so has the reparse point's tag in Information. A filter that knows the tag makes
+ * IO_REPARSE of it, with another name, or reissues the create; else nobody does.
  */
 static bool restart(struct fm_operation *operation)
 {
@@ -461,6 +487,10 @@ static bool restart(struct fm_operation *operation)
         /* The filter that reissued it sees it first; then the create itself starts again. */
         if (operation->data.Flags & FLTFL_CALLBACK_DATA_REISSUED_IO)
                 return false;
+        if (operation->data.IoStatus.Information > IO_REMOUNT) {
+                fm_operation_set_result(operation, STATUS_IO_REPARSE_TAG_NOT_HANDLED, 0);
+                return false;
+        }
         name = &operation->iopb.TargetFileObject->FileName;
         if (++operation->reparse_count > REPARSE_LIMIT) {
                 fm_operation_set_result(operation, STATUS_REPARSE_POINT_NOT_RESOLVED, 0);
@@ -477,6 +507,7 @@ static bool restart(struct fm_operation *operation)
         operation->iopb = operation->original;
         operation->data.IoStatus = (IO_STATUS_BLOCK){ 0 };
         operation->data.Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_POST_OPERATION;
+        fm_operation_clear_tag_data(operation);
         fm_dispatch_init(operation);
         return true;
 }
@@ -491,6 +522,7 @@ void fm_dispatch_proceed(struct fm_operation *operation)
                         } else {
                                 bottom(operation);
                                 operation->descending = false;
+                                operation->raised = completes_raised(operation);
                         }
                 } else if (operation->position > 0) {
                         operation->position--;
@@ -557,6 +589,7 @@ static void resume(struct fm_node *node)
 {
         struct fm_operation *operation = node->operation;
 
+        operation->raised = false;
         if (operation->pended_post)
                 after_post(node, FLT_POSTOP_FINISHED_PROCESSING);
         else
@@ -575,9 +608,11 @@ static void resume(struct fm_node *node)
 VOID FltCompletePendedPreOperation(PFLT_CALLBACK_DATA CallbackData, FLT_PREOP_CALLBACK_STATUS CallbackStatus,
                                    PVOID Context)
 {
-        struct fm_operation *operation = fm_operation_checked(__func__, CallbackData);
+        struct fm_operation *operation;
         struct fm_node *node;
 
+        fm_check_irql(__func__, CallbackStatus == FLT_PREOP_COMPLETE ? DISPATCH_LEVEL : APC_LEVEL);
+        operation = fm_operation_checked(__func__, CallbackData);
         if (!operation || !may_complete(operation, __func__, false))
                 return;
         node = &operation->nodes[operation->position];
@@ -595,9 +630,11 @@ VOID FltCompletePendedPreOperation(PFLT_CALLBACK_DATA CallbackData, FLT_PREOP_CA
  */
 VOID FltCompletePendedPostOperation(PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *operation = fm_operation_checked(__func__, CallbackData);
+        struct fm_operation *operation;
         struct fm_node *node;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        operation = fm_operation_checked(__func__, CallbackData);
         if (!operation || !may_complete(operation, __func__, true))
                 return;
         node = &operation->nodes[operation->position];

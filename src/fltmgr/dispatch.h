@@ -13,6 +13,7 @@ struct fm_node {
         PMDL swapped_mdl;
         GList link;       /* in instance->nodes or instance->pended; guarded by instance->lock */
         gint64 pended_since; /* for reports */
+        NTSTATUS given;   /* the result that its post-operation was called with */
         bool owed;        /* a post-operation is owed; guarded by instance->lock */
         bool draining;    /* it is being called early, and the operation waits for that; guarded by instance->lock */
         bool asked;       /* it was owed once; the operation's own */

@@ -152,9 +152,10 @@ NTSTATUS FltAllocateExtraCreateParameterFromLookasideList(
 /* Frees an ECP that is in no list (reported if it is in one, and taken out). IRQL <= APC_LEVEL. */
 VOID FltFreeExtraCreateParameter(PFLT_FILTER Filter, PVOID EcpContext)
 {
-        struct fm_ecp *ecp = ecp_from_body(__func__, EcpContext);
+        struct fm_ecp *ecp;
 
         fm_check_irql(__func__, APC_LEVEL);
+        ecp = ecp_from_body(__func__, EcpContext);
         if (!ecp)
                 return;
         if (ecp->list) {
@@ -170,9 +171,10 @@ VOID FltFreeExtraCreateParameter(PFLT_FILTER Filter, PVOID EcpContext)
  */
 NTSTATUS FltInsertExtraCreateParameter(PFLT_FILTER Filter, PECP_LIST EcpList, PVOID EcpContext)
 {
-        struct fm_ecp *ecp = ecp_from_body(__func__, EcpContext), **end;
+        struct fm_ecp *ecp, **end;
 
         fm_check_irql(__func__, APC_LEVEL);
+        ecp = ecp_from_body(__func__, EcpContext);
         if (!EcpList || !ecp || ecp->list || list_find(EcpList, &ecp->type))
                 return STATUS_INVALID_PARAMETER;
         for (end = &EcpList->first; *end; end = &(*end)->next)
@@ -244,8 +246,10 @@ NTSTATUS FltRemoveExtraCreateParameter(PFLT_FILTER Filter, PECP_LIST EcpList, LP
 /* Says that somebody has understood the ECP. IRQL <= APC_LEVEL. */
 VOID FltAcknowledgeEcp(PFLT_FILTER Filter, PVOID EcpContext)
 {
-        struct fm_ecp *ecp = ecp_from_body(__func__, EcpContext);
+        struct fm_ecp *ecp;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        ecp = ecp_from_body(__func__, EcpContext);
         if (ecp)
                 ecp->acknowledged = true;
 }
@@ -253,8 +257,10 @@ VOID FltAcknowledgeEcp(PFLT_FILTER Filter, PVOID EcpContext)
 /* Takes that back, before the ECP is used for another open. IRQL <= APC_LEVEL. */
 VOID FltPrepareToReuseEcp(PFLT_FILTER Filter, PVOID EcpContext)
 {
-        struct fm_ecp *ecp = ecp_from_body(__func__, EcpContext);
+        struct fm_ecp *ecp;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        ecp = ecp_from_body(__func__, EcpContext);
         if (ecp)
                 ecp->acknowledged = false;
 }
@@ -262,14 +268,17 @@ VOID FltPrepareToReuseEcp(PFLT_FILTER Filter, PVOID EcpContext)
 /* Whether somebody has understood the ECP. IRQL <= APC_LEVEL. */
 BOOLEAN FltIsEcpAcknowledged(PFLT_FILTER Filter, PVOID EcpContext)
 {
-        struct fm_ecp *ecp = ecp_from_body(__func__, EcpContext);
+        struct fm_ecp *ecp;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        ecp = ecp_from_body(__func__, EcpContext);
         return ecp && ecp->acknowledged;
 }
 
 /* Never: applications can't send any. IRQL <= APC_LEVEL. */
 BOOLEAN FltIsEcpFromUserMode(PFLT_FILTER Filter, PVOID EcpContext)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         ecp_from_body(__func__, EcpContext);
         return FALSE;
 }

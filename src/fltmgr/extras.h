@@ -10,6 +10,8 @@
 #include "fltmgr/operation.h"
 #include "nt/cancel.h"
 
+struct fm_create_info;
+
 struct fm_extras {
         struct fm_cancel_entry *cancel_entry; /* of FltSetCancelCompletion; queue.c's lock */
         PFLT_CALLBACK_DATA_QUEUE_IO_CONTEXT queue_context; /* of FltCbdqInsertIo; the queue's lock */
@@ -19,6 +21,7 @@ struct fm_extras {
         /* Create only. */
         struct _ECP_LIST *ecp_list;
         bool ecp_list_owned; /* freed with the operation */
+        struct fm_create_info *create_info;
         GPtrArray *mdls;     /* made by FltLockUserBuffer; freed with the operation */
         /* Made by FltAllocateCallbackData: what it was made with, whatever the filter writes into it. */
         bool allocated;
@@ -36,6 +39,9 @@ static inline struct fm_extras *fm_operation_extras_peek(struct fm_operation *op
 
 /* Called when the operation is freed, or before it is used again. Nobody else uses it then. */
 void fm_operation_extras_free(struct fm_operation *operation);
+
+/* What createinfo.c keeps for an open. NULL is allowed. */
+void fm_create_info_free(struct fm_create_info *info);
 
 /* Gives the operation a cancel of its own, instead of that of the request behind it. Before it is sent. */
 void fm_operation_own_cancel(struct fm_operation *operation);

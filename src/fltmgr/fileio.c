@@ -18,7 +18,7 @@
 struct fm_operation *fm_io_new_unopened(PFLT_INSTANCE below, UCHAR major, PFILE_OBJECT file)
 {
         struct fm_thread *self = fm_thread_self();
-        struct fm_requestor requestor = {.thread = self->thread, .kernel = true, .cancel = self->cancel};
+        struct fm_requestor requestor = {.thread = PsGetCurrentThread(), .kernel = true, .cancel = self->cancel};
 
         if (below)
                 return fm_operation_new_generated(below, major, file);
@@ -96,6 +96,7 @@ NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO
 
         if (operation->below && !fm_flt_object_enter(operation->below))
                 return STATUS_FLT_DELETING_OBJECT;
+        operation->iopb.IrpFlags &= ~(ULONG)IRP_SYNCHRONOUS_API;
         async = g_new(struct async, 1);
         *async = (struct async){
                 .operation = operation,
@@ -110,6 +111,12 @@ NTSTATUS fm_io_run_async(struct fm_operation *operation, PFLT_COMPLETED_ASYNC_IO
 }
 
 /* ---- read and write ---- */
+
+/* The caller wants it, or the opener wanted it for all there is. */
+static bool is_noncached(const struct fm_transfer *transfer)
+{
+        return transfer->flags & FLTFL_IO_OPERATION_NON_CACHED || transfer->file->Flags & FO_NO_INTERMEDIATE_BUFFERING;
+}
 
 /* As NTFS has it: what bypasses the cache is whole sectors in an aligned buffer. */
 static bool is_sector_aligned(const struct fm_transfer *transfer, LONGLONG offset)
@@ -149,7 +156,7 @@ static ULONG transfer_irp_flags(const struct fm_transfer *transfer)
 {
         ULONG flags = transfer->major == IRP_MJ_READ ? IRP_READ_OPERATION : IRP_WRITE_OPERATION;
 
-        if (transfer->flags & FLTFL_IO_OPERATION_NON_CACHED)
+        if (is_noncached(transfer))
                 flags |= IRP_NOCACHE;
         if (transfer->flags & FLTFL_IO_OPERATION_PAGING)
                 flags |= IRP_NOCACHE | IRP_PAGING_IO;
@@ -192,6 +199,40 @@ static void update_position(const struct fm_transfer *transfer, LONGLONG before,
         __atomic_store_n(&transfer->file->CurrentByteOffset.QuadPart, after, __ATOMIC_RELAXED);
 }
 
+/* One that nobody waits for. */
+struct pending_transfer {
+        struct fm_transfer transfer;
+        LARGE_INTEGER offset;
+        LONGLONG before;
+};
+
+static VOID FLTAPI transfer_done(PFLT_CALLBACK_DATA data, PFLT_CONTEXT context)
+{
+        struct pending_transfer pending = *(struct pending_transfer *)context;
+
+        g_free(context);
+        update_position(&pending.transfer, pending.before, pending.offset, data->IoStatus.Information,
+                        data->IoStatus.Status);
+        pending.transfer.callback(data, pending.transfer.context);
+}
+
+static NTSTATUS transfer_async(const struct fm_transfer *transfer, struct fm_operation *operation, LARGE_INTEGER offset,
+                               LONGLONG before)
+{
+        struct pending_transfer *pending = g_new(struct pending_transfer, 1);
+        NTSTATUS status;
+
+        *pending = (struct pending_transfer){*transfer, offset, before};
+        /* The request that this thread carries may be over before the transfer is. */
+        fm_operation_own_cancel(operation);
+        status = fm_io_run_async(operation, transfer_done, pending, true);
+        if (!NT_SUCCESS(status)) {
+                g_free(pending);
+                fm_operation_free(operation);
+        }
+        return status;
+}
+
 NTSTATUS fm_io_transfer(const char *function, const struct fm_transfer *transfer, ULONG_PTR *information)
 {
         struct fm_operation *operation;
@@ -207,8 +248,7 @@ NTSTATUS fm_io_transfer(const char *function, const struct fm_transfer *transfer
         if (NT_SUCCESS(status) && (transfer->flags & FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING) &&
             !(transfer->flags & FLTFL_IO_OPERATION_PAGING))
                 status = STATUS_INVALID_PARAMETER;
-        if (NT_SUCCESS(status) && (transfer->flags & FLTFL_IO_OPERATION_NON_CACHED) &&
-            !is_sector_aligned(transfer, offset.QuadPart))
+        if (NT_SUCCESS(status) && is_noncached(transfer) && !is_sector_aligned(transfer, offset.QuadPart))
                 status = STATUS_INVALID_PARAMETER;
         if (NT_SUCCESS(status) && (transfer->file->Flags & FO_CLEANUP_COMPLETE) &&
             !(transfer->flags & FLTFL_IO_OPERATION_PAGING))
@@ -219,15 +259,9 @@ NTSTATUS fm_io_transfer(const char *function, const struct fm_transfer *transfer
         }
 
         fill_transfer(operation, transfer, offset);
-        if (transfer->callback) {
-                /* The request that this thread carries may be over before the transfer is. */
-                fm_operation_own_cancel(operation);
-                status = fm_io_run_async(operation, transfer->callback, transfer->context, true);
-                if (!NT_SUCCESS(status))
-                        fm_operation_free(operation);
-                return status;
-        }
         before = __atomic_load_n(&transfer->file->CurrentByteOffset.QuadPart, __ATOMIC_RELAXED);
+        if (transfer->callback)
+                return transfer_async(transfer, operation, offset, before);
         status = fm_io_run(operation, &transferred);
         update_position(transfer, before, offset, transferred, status);
         if (information)
@@ -250,9 +284,9 @@ static NTSTATUS transfer_for_filter(const char *function, const struct fm_transf
  * not set: the callback finds the result in its callback data, which is freed when it returns.
  *
  * The file system's status: STATUS_END_OF_FILE at or behind the end. STATUS_PENDING: the callback will be called.
- * STATUS_INVALID_PARAMETER: not open, no ByteOffset for an asynchronous file object, NON_CACHED with
- * something not aligned to sectors, SYNCHRONOUS_PAGING without PAGING. STATUS_FILE_CLOSED: after cleanup, not paging.
- * STATUS_FLT_DELETING_OBJECT: asynchronous, and the instance goes away. IRQL PASSIVE_LEVEL.
+ * STATUS_INVALID_PARAMETER: not open, no ByteOffset for an asynchronous file object, SYNCHRONOUS_PAGING without PAGING,
+ * or something is not aligned to sectors though NON_CACHED is set or the file was opened so. STATUS_FILE_CLOSED: after
+ * cleanup, not paging. STATUS_FLT_DELETING_OBJECT: asynchronous, and the instance goes away. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS FltReadFile(PFLT_INSTANCE InitiatingInstance, PFILE_OBJECT FileObject, PLARGE_INTEGER ByteOffset, ULONG Length,
                      PVOID Buffer, FLT_IO_OPERATION_FLAGS Flags, PULONG BytesRead,
@@ -565,6 +599,7 @@ static NTSTATUS volume_information(const char *function, PFLT_INSTANCE instance,
 NTSTATUS FltQueryVolumeInformation(PFLT_INSTANCE Instance, PIO_STATUS_BLOCK Iosb, PVOID FsInformation, ULONG Length,
                                    FS_INFORMATION_CLASS FsInformationClass)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return volume_information(__func__, Instance, IRP_MJ_QUERY_VOLUME_INFORMATION, Iosb, FsInformation, Length,
                                   FsInformationClass);
 }
@@ -573,6 +608,7 @@ NTSTATUS FltQueryVolumeInformation(PFLT_INSTANCE Instance, PIO_STATUS_BLOCK Iosb
 NTSTATUS FltSetVolumeInformation(PFLT_INSTANCE Instance, PIO_STATUS_BLOCK Iosb, PVOID FsInformation, ULONG Length,
                                  FS_INFORMATION_CLASS FsInformationClass)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return volume_information(__func__, Instance, IRP_MJ_SET_VOLUME_INFORMATION, Iosb, FsInformation, Length,
                                   FsInformationClass);
 }

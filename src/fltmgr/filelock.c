@@ -36,6 +36,7 @@ VOID FltInitializeFileLock(PFILE_LOCK FileLock)
 {
         struct locks *locks = g_new0(struct locks, 1);
 
+        fm_check_irql(__func__, APC_LEVEL);
         locks->ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
         *FileLock = (FILE_LOCK){.LockInformation = locks};
 }
@@ -323,6 +324,7 @@ VOID FltUninitializeFileLock(PFILE_LOCK FileLock)
         struct locks *locks = FileLock->LockInformation;
         struct waiter *waiter;
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (!locks)
                 return;
         while ((waiter = take_waiter(is_of, FileLock))) {
@@ -337,6 +339,7 @@ VOID FltUninitializeFileLock(PFILE_LOCK FileLock)
 /* Frees what FltAllocateFileLock() made. IRQL <= APC_LEVEL. */
 VOID FltFreeFileLock(PFILE_LOCK FileLock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         FltUninitializeFileLock(FileLock);
         ExFreePool(FileLock);
 }
@@ -365,6 +368,7 @@ BOOLEAN FltCheckLockForReadAccess(PFILE_LOCK FileLock, PFLT_CALLBACK_DATA Callba
 {
         PFLT_IO_PARAMETER_BLOCK iopb = CallbackData->Iopb;
 
+        fm_check_irql(__func__, APC_LEVEL);
         return may_transfer(FileLock, CallbackData, iopb->Parameters.Read.Length, iopb->Parameters.Read.ByteOffset,
                             iopb->Parameters.Read.Key, false);
 }
@@ -374,6 +378,7 @@ BOOLEAN FltCheckLockForWriteAccess(PFILE_LOCK FileLock, PFLT_CALLBACK_DATA Callb
 {
         PFLT_IO_PARAMETER_BLOCK iopb = CallbackData->Iopb;
 
+        fm_check_irql(__func__, APC_LEVEL);
         return may_transfer(FileLock, CallbackData, iopb->Parameters.Write.Length, iopb->Parameters.Write.ByteOffset,
                             iopb->Parameters.Write.Key, true);
 }

@@ -10,6 +10,7 @@
 #include "fltmgr/altitude.h"
 #include "fltmgr/loader.h"
 #include "fltmgr/port.h"
+#include "nt/ke.h"
 #include "nt/log.h"
 #include "nt/pool.h"
 #include "nt/registry.h"
@@ -150,6 +151,7 @@ NTSTATUS FltRegisterFilter(PDRIVER_OBJECT Driver, const FLT_REGISTRATION *Regist
         PFLT_FILTER filter;
         NTSTATUS status;
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (!Driver || !Registration || !RetFilter)
                 return STATUS_INVALID_PARAMETER;
         status = take_registration(Registration, &registration);
@@ -191,6 +193,7 @@ NTSTATUS FltStartFiltering(PFLT_FILTER Filter)
         g_autoptr(GPtrArray) volumes = g_ptr_array_new_with_free_func(fm_flt_object_unref);
         NTSTATUS status = STATUS_SUCCESS;
 
+        fm_check_irql(__func__, APC_LEVEL);
         pthread_mutex_lock(&fm_manager.lock);
         if (Filter->state == FM_FILTER_UNLOADING)
                 status = STATUS_FLT_DELETING_OBJECT;
@@ -237,11 +240,12 @@ static void report_leaks(PFLT_FILTER filter)
  */
 VOID FltUnregisterFilter(PFLT_FILTER Filter)
 {
-        FLT_INSTANCE_TEARDOWN_FLAGS reason = fm_driver_unload_is_mandatory(Filter->driver)
-                                                     ? FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD
-                                                     : FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD;
+        FLT_INSTANCE_TEARDOWN_FLAGS reason;
         PFLT_INSTANCE instance;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        reason = fm_driver_unload_is_mandatory(Filter->driver) ? FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD
+                                                               : FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD;
         pthread_mutex_lock(&fm_manager.lock);
         if (Filter->state == FM_FILTER_UNLOADING) {
                 pthread_mutex_unlock(&fm_manager.lock);

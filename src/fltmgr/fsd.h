@@ -47,6 +47,11 @@ PFLT_VOLUME fm_volume_new(const struct fm_fsd_ops *fsd, void *fsd_context, const
 /* Sends IRP_MJ_VOLUME_MOUNT. Anything but a success: a filter refuses, and the volume has to be removed again. */
 NTSTATUS fm_volume_mount(PFLT_VOLUME volume);
 /*
+ * Sends IRP_MJ_SHUTDOWN to the volumes that there are: the filter manager ends, and removes them now. Returns when it is
+ * over, or takes too long.
+ */
+void fm_volume_shutdown_all(void);
+/*
  * Tears down all instances (VOLUME_DISMOUNT), sends IRP_MJ_VOLUME_DISMOUNT, deletes the contexts, forgets the volume,
  * drops the reference.
  */

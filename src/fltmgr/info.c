@@ -178,6 +178,7 @@ NTSTATUS FltEnumerateFilterInformation(ULONG Index, FILTER_INFORMATION_CLASS Inf
         PFLT_FILTER filter = member_ref(fm_manager.filters, Index, NULL);
         NTSTATUS status;
 
+        fm_check_irql(__func__, APC_LEVEL);
         *BytesReturned = 0;
         if (!filter)
                 return STATUS_NO_MORE_ENTRIES;
@@ -295,6 +296,7 @@ NTSTATUS FltEnumerateInstanceInformationByFilter(PFLT_FILTER Filter, ULONG Index
                                                  INSTANCE_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                                  ULONG BufferSize, PULONG BytesReturned)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return enumerate_instance(Filter->instances, Index, InformationClass, Buffer, BufferSize, BytesReturned);
 }
 
@@ -303,10 +305,11 @@ NTSTATUS FltEnumerateInstanceInformationByVolume(PFLT_VOLUME Volume, ULONG Index
                                                  INSTANCE_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                                  ULONG BufferSize, PULONG BytesReturned)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return enumerate_instance(Volume->instances, Index, InformationClass, Buffer, BufferSize, BytesReturned);
 }
 
-/* The same by the volume's name; STATUS_FLT_VOLUME_NOT_FOUND, STATUS_INVALID_PARAMETER as FltGetVolumeFromName. */
+/* The same by the volume's name. STATUS_OBJECT_NAME_NOT_FOUND: there is none; STATUS_INVALID_PARAMETER: no name. */
 NTSTATUS FltEnumerateInstanceInformationByVolumeName(PUNICODE_STRING VolumeName, ULONG Index,
                                                      INSTANCE_INFORMATION_CLASS InformationClass, PVOID Buffer,
                                                      ULONG BufferSize, PULONG BytesReturned)
@@ -316,7 +319,7 @@ NTSTATUS FltEnumerateInstanceInformationByVolumeName(PUNICODE_STRING VolumeName,
 
         *BytesReturned = 0;
         if (!NT_SUCCESS(status))
-                return status;
+                return status == STATUS_FLT_VOLUME_NOT_FOUND ? STATUS_OBJECT_NAME_NOT_FOUND : status;
         status = enumerate_instance(volume->instances, Index, InformationClass, Buffer, BufferSize, BytesReturned);
         FltObjectDereference(volume);
         return status;
@@ -330,6 +333,7 @@ NTSTATUS FltEnumerateInstanceInformationByDeviceObject(PDEVICE_OBJECT DeviceObje
         PFLT_VOLUME volume = fm_volume_ref_by_device(DeviceObject);
         NTSTATUS status;
 
+        fm_check_irql(__func__, APC_LEVEL);
         *BytesReturned = 0;
         if (!volume)
                 return STATUS_FLT_VOLUME_NOT_FOUND;
@@ -390,6 +394,7 @@ NTSTATUS FltEnumerateVolumeInformation(PFLT_FILTER Filter, ULONG Index,
         PFLT_VOLUME volume = member_ref(fm_manager.volumes, Index, NULL);
         NTSTATUS status;
 
+        fm_check_irql(__func__, APC_LEVEL);
         *BytesReturned = 0;
         if (!volume)
                 return STATUS_NO_MORE_ENTRIES;

@@ -10,6 +10,7 @@
 
 #include "fltmgr/altitude.h"
 #include "fltmgr/loader.h"
+#include "nt/ke.h"
 #include "nt/log.h"
 #include "nt/registry.h"
 #include "nt/unicode.h"
@@ -37,7 +38,7 @@ static NTSTATUS call_setup(PFLT_INSTANCE instance, FLT_INSTANCE_SETUP_FLAGS flag
 
         if (!setup)
                 return STATUS_SUCCESS;
-        fm_callback_enter(&scope, instance->filter, "InstanceSetup", NULL, NULL);
+        fm_callback_enter(&scope, instance->filter, "InstanceSetup", fm_thread_self()->thread, NULL);
         status = setup(&objects, flags, FILE_DEVICE_DISK_FILE_SYSTEM, FLT_FSTYPE_NTFS);
         fm_callback_leave(&scope);
         return status;
@@ -51,7 +52,7 @@ static void call_teardown(PFLT_INSTANCE instance, PFLT_INSTANCE_TEARDOWN_CALLBAC
 
         if (!teardown)
                 return;
-        fm_callback_enter(&scope, instance->filter, what, NULL, NULL);
+        fm_callback_enter(&scope, instance->filter, what, fm_thread_self()->thread, NULL);
         teardown(&objects, reason);
         fm_callback_leave(&scope);
 }
@@ -313,8 +314,10 @@ static NTSTATUS attach_manually(PFLT_FILTER filter, PFLT_VOLUME volume, PCWSTR a
 NTSTATUS FltAttachVolume(PFLT_FILTER Filter, PFLT_VOLUME Volume, PCUNICODE_STRING InstanceName,
                          PFLT_INSTANCE *RetInstance)
 {
-        NTSTATUS status = attach_manually(Filter, Volume, NULL, InstanceName, RetInstance);
+        NTSTATUS status;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
+        status = attach_manually(Filter, Volume, NULL, InstanceName, RetInstance);
         return status == STATUS_FLT_INSTANCE_ALTITUDE_COLLISION ? STATUS_OBJECT_NAME_COLLISION : status;
 }
 
@@ -327,6 +330,7 @@ NTSTATUS FltAttachVolumeAtAltitude(PFLT_FILTER Filter, PFLT_VOLUME Volume, PCUNI
 {
         g_autofree WCHAR *altitude = NULL;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!Altitude || !Altitude->Length)
                 return STATUS_INVALID_PARAMETER;
         altitude = g_new0(WCHAR, Altitude->Length / sizeof(WCHAR) + 1);
@@ -362,7 +366,7 @@ static NTSTATUS query_teardown(PFLT_INSTANCE instance)
 
         if (!query)
                 return STATUS_FLT_DO_NOT_DETACH;
-        fm_callback_enter(&scope, instance->filter, "InstanceQueryTeardown", NULL, NULL);
+        fm_callback_enter(&scope, instance->filter, "InstanceQueryTeardown", fm_thread_self()->thread, NULL);
         status = query(&objects, 0);
         fm_callback_leave(&scope);
         return status;
@@ -386,9 +390,11 @@ static gpointer detach_thread(gpointer opaque)
  */
 NTSTATUS FltDetachVolume(PFLT_FILTER Filter, PFLT_VOLUME Volume, PCUNICODE_STRING InstanceName)
 {
-        PFLT_INSTANCE instance = find_instance(Filter, Volume, InstanceName);
+        PFLT_INSTANCE instance;
         NTSTATUS status;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        instance = find_instance(Filter, Volume, InstanceName);
         if (!instance)
                 return STATUS_FLT_INSTANCE_NOT_FOUND;
         status = query_teardown(instance);

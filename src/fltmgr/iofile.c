@@ -69,6 +69,7 @@ ULONG FsRtlGetSectorSizeInformation(PDEVICE_OBJECT DeviceObject, PFILE_FS_SECTOR
         PFLT_VOLUME volume = fm_volume_ref_by_device(DeviceObject);
         ULONG size;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!volume)
                 return (ULONG)STATUS_INVALID_PARAMETER;
         size = volume->sector_size;
@@ -134,6 +135,7 @@ NTSTATUS IoQueryFileDosDeviceName(PFILE_OBJECT FileObject, POBJECT_NAME_INFORMAT
         UNICODE_STRING name;
         NTSTATUS status;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!volume || !volume->DosName.Length)
                 return STATUS_OBJECT_NAME_NOT_FOUND;
         status = full_name(__func__, FileObject, &volume->DosName, &name);

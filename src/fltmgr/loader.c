@@ -600,6 +600,7 @@ NTSTATUS FltLoadFilter(PCUNICODE_STRING FilterName)
 {
         g_autofree char *name = fm_utf8_from_utf16(FilterName->Buffer, FilterName->Length / sizeof(WCHAR));
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return fm_filter_load(name, NULL, NULL);
 }
 
@@ -608,5 +609,6 @@ NTSTATUS FltUnloadFilter(PCUNICODE_STRING FilterName)
 {
         g_autofree char *name = fm_utf8_from_utf16(FilterName->Buffer, FilterName->Length / sizeof(WCHAR));
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return fm_filter_unload(name, false);
 }

@@ -48,9 +48,10 @@ NTSTATUS FltGetFilterFromName(PCUNICODE_STRING FilterName, PFLT_FILTER *RetFilte
 /* The filter of an instance. STATUS_SUCCESS, STATUS_FLT_DELETING_OBJECT. IRQL <= APC_LEVEL. */
 NTSTATUS FltGetFilterFromInstance(PFLT_INSTANCE Instance, PFLT_FILTER *RetFilter)
 {
-        NTSTATUS status = FltObjectReference(Instance->filter);
+        NTSTATUS status;
 
         fm_check_irql(__func__, APC_LEVEL);
+        status = FltObjectReference(Instance->filter);
         *RetFilter = NT_SUCCESS(status) ? Instance->filter : NULL;
         return status;
 }
@@ -191,26 +192,28 @@ PFLT_VOLUME fm_volume_ref_by_device(PDEVICE_OBJECT device)
 }
 
 /*
- * The volume of a device object. STATUS_SUCCESS, STATUS_FLT_DELETING_OBJECT, STATUS_INVALID_PARAMETER: no volume's
- * device. IRQL <= APC_LEVEL.
+ * The volume of its device object. STATUS_SUCCESS, STATUS_FLT_DELETING_OBJECT, STATUS_INVALID_PARAMETER: no volume's
+ * device, or the disk under one. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetVolumeFromDeviceObject(PFLT_FILTER Filter, PDEVICE_OBJECT DeviceObject, PFLT_VOLUME *RetVolume)
 {
         PFLT_VOLUME volume = fm_volume_ref_by_device(DeviceObject);
-        NTSTATUS status = return_volume(volume, RetVolume);
+        NTSTATUS status = return_volume(volume && volume->device == DeviceObject ? volume : NULL, RetVolume);
 
         fm_check_irql(__func__, APC_LEVEL);
         fm_flt_object_unref(volume);
         return status;
 }
 
-/* Whether a device object is a volume's. IRQL <= APC_LEVEL. */
+/* Whether a device object is a volume's, and not the disk's under it. IRQL <= APC_LEVEL. */
 BOOLEAN FltIsFltMgrVolumeDeviceObject(PDEVICE_OBJECT DeviceObject)
 {
         PFLT_VOLUME volume = fm_volume_ref_by_device(DeviceObject);
+        BOOLEAN is_volume = volume && volume->device == DeviceObject;
 
+        fm_check_irql(__func__, APC_LEVEL);
         fm_flt_object_unref(volume);
-        return volume != NULL;
+        return is_volume;
 }
 
 /*
@@ -242,7 +245,7 @@ static bool instance_matches(void *member, void *context)
         const struct instance_match *match = context;
         PFLT_INSTANCE instance = member;
 
-        return instance->state == FM_INSTANCE_ACTIVE && (!match->filter || instance->filter == match->filter) &&
+        return instance->state != FM_INSTANCE_SETUP && (!match->filter || instance->filter == match->filter) &&
                (!match->volume || instance->volume == match->volume);
 }
 

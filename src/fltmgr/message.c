@@ -436,6 +436,7 @@ NTSTATUS FLTAPI FltBuildDefaultSecurityDescriptor(PSECURITY_DESCRIPTOR *Security
 /* FltFreeSecurityDescriptor - frees what FltBuildDefaultSecurityDescriptor made. NULL is allowed. */
 VOID FLTAPI FltFreeSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         if (SecurityDescriptor)
                 ExFreePool(SecurityDescriptor);
 }

@@ -7,6 +7,7 @@
 #include "fltmgr/misuse.h"
 
 #include "fltmgr/altitude.h"
+#include "fltmgr/check.h"
 #include "nt/verifier.h"
 
 void fm_misuse(const struct fm_node *node, const char *rule, const char *format, ...)
@@ -58,11 +59,15 @@ static void check_givens(struct fm_node *node)
         }
 }
 
+static bool cannot_fail(const struct fm_operation *operation)
+{
+        return operation->iopb.MajorFunction == IRP_MJ_CLEANUP || operation->iopb.MajorFunction == IRP_MJ_CLOSE;
+}
+
 static void check_completion(struct fm_node *node)
 {
         struct fm_operation *operation = node->operation;
         NTSTATUS status = operation->data.IoStatus.Status;
-        UCHAR major = operation->iopb.MajorFunction;
 
         if (status == FM_STATUS_UNSET) {
                 fm_misuse(node, "no-status", "completed the operation without setting IoStatus.Status");
@@ -71,7 +76,7 @@ static void check_completion(struct fm_node *node)
                 fm_misuse(node, "complete-status", "completed the operation with status 0x%08x", (unsigned)status);
                 operation->data.IoStatus.Status = STATUS_UNSUCCESSFUL;
         }
-        if ((major == IRP_MJ_CLEANUP || major == IRP_MJ_CLOSE) && !NT_SUCCESS(operation->data.IoStatus.Status)) {
+        if (cannot_fail(operation) && !NT_SUCCESS(operation->data.IoStatus.Status)) {
                 if (status != FM_STATUS_UNSET)
                         fm_misuse(node, "complete-status", "failed an operation that can't fail, with status 0x%08x",
                                   (unsigned)status);
@@ -79,10 +84,26 @@ static void check_completion(struct fm_node *node)
         }
 }
 
-/* A create is synchronous already; what is no IRP never leaves its thread. */
-static bool needs_no_synchronize(const struct fm_operation *operation)
+/* Why it should not be synchronized, or NULL. */
+static const char *why_not_synchronize(struct fm_operation *operation)
 {
-        return !FLT_IS_IRP_OPERATION(&operation->data) || operation->iopb.MajorFunction == IRP_MJ_CREATE;
+        const FLT_IO_PARAMETER_BLOCK *iopb = &operation->iopb;
+
+        if (!FLT_IS_IRP_OPERATION(&operation->data))
+                return "what is no IRP never leaves its thread";
+        switch (iopb->MajorFunction) {
+        case IRP_MJ_CREATE:
+                return "a create is synchronous already";
+        case IRP_MJ_READ:
+        case IRP_MJ_WRITE:
+                return FltIsOperationSynchronous(&operation->data) ? NULL : "nobody waits for an asynchronous transfer";
+        case IRP_MJ_LOCK_CONTROL:
+                return iopb->MinorFunction == IRP_MN_LOCK ? "a lock may be waited for without end" : NULL;
+        case IRP_MJ_DIRECTORY_CONTROL:
+                return iopb->MinorFunction == IRP_MN_NOTIFY_CHANGE_DIRECTORY ? "a change may never come" : NULL;
+        default:
+                return NULL;
+        }
 }
 
 /* The result is for who completes the operation. */
@@ -103,8 +124,9 @@ FLT_PREOP_CALLBACK_STATUS fm_pre_status_checked(struct fm_node *node, FLT_PREOP_
                 check_result_untouched(node);
         switch (status) {
         case FLT_PREOP_SYNCHRONIZE:
-                if (needs_no_synchronize(operation))
-                        fm_misuse(node, "synchronize", "returned FLT_PREOP_SYNCHRONIZE, which means nothing here");
+                if (status == FLT_PREOP_SYNCHRONIZE && why_not_synchronize(operation))
+                        fm_misuse(node, "synchronize", "returned FLT_PREOP_SYNCHRONIZE: %s",
+                                  why_not_synchronize(operation));
                 G_GNUC_FALLTHROUGH;
         case FLT_PREOP_SUCCESS_WITH_CALLBACK:
                 if (node->callback->post)
@@ -148,6 +170,11 @@ FLT_POSTOP_CALLBACK_STATUS fm_post_status_checked(struct fm_node *node, FLT_POST
         if (operation->data.IoStatus.Status == STATUS_PENDING) {
                 fm_misuse(node, "pending-status", "left STATUS_PENDING as the result");
                 operation->data.IoStatus.Status = STATUS_UNSUCCESSFUL;
+        }
+        if (cannot_fail(operation) && !NT_SUCCESS(operation->data.IoStatus.Status) && NT_SUCCESS(node->given)) {
+                fm_misuse(node, "complete-status", "failed an operation that can't fail, with status 0x%08x",
+                          (unsigned)operation->data.IoStatus.Status);
+                operation->data.IoStatus.Status = node->given;
         }
         if (status == FLT_POSTOP_FINISHED_PROCESSING ||
             (status == FLT_POSTOP_DISALLOW_FSFILTER_IO && operation->iopb.MajorFunction == IRP_MJ_QUERY_OPEN))
@@ -201,6 +228,42 @@ bool fm_changed_what_it_must_not(struct fm_node *node)
         if (!dirty)
                 fm_misuse(node, "not-dirty", "changed parameters without FltSetCallbackDataDirty: the change is lost");
         return false;
+}
+
+/* Whole sectors are moved past the cache, also where the file ends in one. */
+static size_t room_needed(const struct fm_node *node, ULONG length)
+{
+        const FLT_IO_PARAMETER_BLOCK *iopb = &node->operation->iopb;
+        size_t sector = node->operation->volume->sector_size;
+
+        if ((iopb->MajorFunction != IRP_MJ_READ && iopb->MajorFunction != IRP_MJ_WRITE) || !(iopb->IrpFlags & IRP_NOCACHE))
+                return length;
+        return (length + sector - 1) / sector * sector;
+}
+
+void fm_check_swapped_buffer(struct fm_node *node)
+{
+        struct fm_operation *operation = node->operation;
+        FLT_CALLBACK_DATA before = {.Flags = operation->data.Flags, .Iopb = &node->saved};
+        bool described = (operation->data.Flags & (FLTFL_CALLBACK_DATA_IRP_OPERATION | FLTFL_CALLBACK_DATA_SYSTEM_BUFFER)) ==
+                         FLTFL_CALLBACK_DATA_IRP_OPERATION;
+        PVOID *buffer, *old;
+        PULONG length;
+        PMDL *mdl;
+        size_t room;
+
+        if (!NT_SUCCESS(FltDecodeParameters(&operation->data, &mdl, &buffer, &length, NULL)) ||
+            !NT_SUCCESS(FltDecodeParameters(&before, NULL, &old, NULL, NULL)) || !*buffer || *buffer == *old)
+                return;
+        if (mdl && (*mdl != NULL) != described)
+                fm_misuse(node, "swapped-buffer", described ? "swapped in a buffer without an MDL"
+                                                            : "swapped in an MDL where only a buffer is used");
+        room = fm_pool_aligned_room(*buffer);
+        if (room >= room_needed(node, *length))
+                return;
+        fm_misuse(node, "swapped-buffer", "swapped in a buffer of %zu bytes, and up to %zu are used", room,
+                  room_needed(node, *length));
+        *length = (ULONG)MIN(*length, room);
 }
 
 /* A racing read of what may be something else by now; so without a race detector or an address checker looking on. */

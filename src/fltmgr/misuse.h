@@ -22,6 +22,9 @@ FLT_POSTOP_CALLBACK_STATUS fm_post_status_checked(struct fm_node *node, FLT_POST
  */
 bool fm_changed_what_it_must_not(struct fm_node *node);
 
+/* A buffer that the filter has swapped in: the operation goes on with what there is of it. */
+void fm_check_swapped_buffer(struct fm_node *node);
+
 /*
  * The operation behind callback data that a filter gives us. NULL, and a report: it is over. What was freed can be
  * another operation by now, so this finds much, not all.

@@ -106,9 +106,10 @@ static void name_free(struct fm_name *name)
 /* One more FltReleaseFileNameInformation will be needed. IRQL <= APC_LEVEL. */
 VOID FltReferenceFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 {
-        struct fm_name *name = name_checked(__func__, NameInformation);
+        struct fm_name *name;
 
         fm_check_irql(__func__, APC_LEVEL);
+        name = name_checked(__func__, NameInformation);
         if (name)
                 atomic_fetch_add_explicit(&name->refs, 1, memory_order_relaxed);
 }
@@ -116,9 +117,10 @@ VOID FltReferenceFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 /* Gives a name back. IRQL <= APC_LEVEL. */
 VOID FltReleaseFileNameInformation(PFLT_FILE_NAME_INFORMATION NameInformation)
 {
-        struct fm_name *name = name_checked(__func__, NameInformation);
+        struct fm_name *name;
 
         fm_check_irql(__func__, APC_LEVEL);
+        name = name_checked(__func__, NameInformation);
         if (name && atomic_fetch_sub_explicit(&name->refs, 1, memory_order_acq_rel) == 1)
                 name_free(name);
 }
@@ -419,9 +421,12 @@ static NTSTATUS opened_name(PFILE_OBJECT file, PFLT_FILTER filter, FLT_FILE_NAME
         struct fm_name_path path = {0};
         NTSTATUS status;
 
-        /* A file that was unlinked keeps the name it was opened by. */
-        if (!fm_name_path_append_opened(&path, file))
+        /* A file that was unlinked keeps the name it was opened by, if that was a name. */
+        if (!fm_name_path_append_opened(&path, file)) {
+                if (fm_file_object(file)->by_id)
+                        return STATUS_OBJECT_NAME_NOT_FOUND;
                 fm_name_path_append_requested(&path, file);
+        }
         if (format == FLT_FILE_NAME_SHORT)
                 status = short_name_from_path(&path, volume, filter, ret);
         else
@@ -548,9 +553,10 @@ static NTSTATUS get_name(const struct fm_name_query *query, bool safe, bool befo
  * STATUS_SUCCESS: release it with FltReleaseFileNameInformation. STATUS_FLT_INVALID_NAME_REQUEST: not here (paging I/O,
  * after cleanup, top-level IRP set, APCs disabled, acquire/release callbacks; SHORT before the open; STATUS_REPARSE).
  * STATUS_FLT_NAME_CACHE_MISS: method CACHE_ONLY, or ALWAYS_ALLOW_CACHE_LOOKUP where asking is unsafe, and nobody has
- * asked before. STATUS_OBJECT_NAME_NOT_FOUND: no short name. STATUS_OBJECT_PATH_NOT_FOUND: NORMALIZED before the open,
- * and its directory does not exist. STATUS_INVALID_PARAMETER: options, no file, or an unknown file id.
- * STATUS_NAME_TOO_LONG. IRQL <= APC_LEVEL.
+ * asked before. STATUS_OBJECT_NAME_NOT_FOUND: no short name, or the file was opened by its id and has no name any more.
+ * STATUS_OBJECT_PATH_NOT_FOUND: NORMALIZED before the open, and its directory does not exist.
+ * STATUS_INVALID_PARAMETER: options, no file, or an unknown file id. STATUS_NAME_TOO_LONG. Never STATUS_ACCESS_DENIED:
+ * only filters open by id, and their rights are not looked at. IRQL <= APC_LEVEL.
  */
 NTSTATUS FltGetFileNameInformation(PFLT_CALLBACK_DATA CallbackData, FLT_FILE_NAME_OPTIONS NameOptions,
                                    PFLT_FILE_NAME_INFORMATION *NameInformation)

@@ -7,6 +7,7 @@
  */
 #include "fltmgr/manager.h"
 
+#include "nt/ke.h"
 #include "nt/object.h"
 #include "nt/unicode.h"
 
@@ -186,15 +187,17 @@ static struct fm_flt_object *checked_object(PVOID opaque)
 
 /*
  * Takes a rundown reference on a filter, an instance or a volume: it can't go away before
- * FltObjectDereference(). IRQL <= APC_LEVEL.
+ * FltObjectDereference(). IRQL <= DISPATCH_LEVEL.
  *
  * STATUS_SUCCESS; STATUS_FLT_DELETING_OBJECT when it is going away already; STATUS_INVALID_PARAMETER (and a
  * verifier report) for anything that is no such object.
  */
 NTSTATUS FltObjectReference(PVOID FltObject)
 {
-        struct fm_flt_object *object = checked_object(FltObject);
+        struct fm_flt_object *object;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        object = checked_object(FltObject);
         if (!object)
                 return STATUS_INVALID_PARAMETER;
         if (!fm_flt_object_enter(object))
@@ -204,11 +207,16 @@ NTSTATUS FltObjectReference(PVOID FltObject)
         return STATUS_SUCCESS;
 }
 
-/* Gives back what FltObjectReference, or a Flt function that returns a referenced object, has taken. IRQL <= APC_LEVEL. */
+/*
+ * Gives back what FltObjectReference, or a Flt function that returns a referenced object, has taken.
+ * IRQL <= DISPATCH_LEVEL.
+ */
 VOID FltObjectDereference(PVOID FltObject)
 {
-        struct fm_flt_object *object = checked_object(FltObject);
+        struct fm_flt_object *object;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        object = checked_object(FltObject);
         if (!object)
                 return;
         if (atomic_load(&object->references) == 0) {

@@ -51,10 +51,13 @@ void fm_flt_object_leave(void *object);
 struct fm_context_list {
         pthread_mutex_t lock;
         struct fm_context *first; /* guarded by lock */
+        bool closed;              /* guarded by lock: nothing may be linked any more */
 };
 
 void fm_context_list_init(struct fm_context_list *list);
-/* Unlinks all (cleanup callbacks run for those that nobody else refers to), then destroys the lock. */
+/* Unlinks all (cleanup callbacks run for those that nobody else refers to), refuses new ones. */
+void fm_context_list_close(struct fm_context_list *list);
+/* The same, and destroys the lock. */
 void fm_context_list_deinit(struct fm_context_list *list);
 
 /* What one filter (volume contexts) or one instance (all others) has linked anywhere: to take it all back at its end. */
@@ -197,6 +200,7 @@ struct fm_file_object {
         bool opened;              /* a CREATE succeeded: CLEANUP and CLOSE are owed */
         _Atomic bool cleaned;     /* CLEANUP was done and nothing was written since */
         bool directory;
+        bool by_id;               /* its FileName is an id */
         _Atomic uint32_t names_cached; /* as in struct fm_stream, from before the open on */
         pthread_mutex_t names_lock;
         struct fm_name_kept *names_kept; /* what name providers said; guarded by names_lock */

@@ -115,11 +115,22 @@ static struct fm_operation *operation_alloc(PFLT_VOLUME volume, UCHAR major, PFI
         return operation;
 }
 
+/* On the thread of whoever makes the first operation, and taken for that. */
+static void attach_first(PFLT_VOLUME volume, const struct fm_requestor *requestor)
+{
+        struct fm_thread *self = fm_thread_self();
+        PETHREAD saved = self->thread;
+
+        self->thread = requestor->thread;
+        fm_volume_attach_due(volume);
+        self->thread = saved;
+}
+
 struct fm_operation *fm_operation_new(PFLT_VOLUME volume, UCHAR major, PFILE_OBJECT file,
                                       const struct fm_requestor *requestor)
 {
         if (atomic_load_explicit(&volume->attach_is_due, memory_order_acquire) && major != IRP_MJ_VOLUME_MOUNT)
-                fm_volume_attach_due(volume);
+                attach_first(volume, requestor);
         if (file)
                 fm_object_ref(file);
         return operation_alloc(volume, major, file, requestor);
@@ -137,7 +148,8 @@ struct fm_operation *fm_operation_new_borrowed(PFLT_VOLUME volume, UCHAR major, 
 struct fm_operation *fm_operation_new_generated(PFLT_INSTANCE instance, UCHAR major, PFILE_OBJECT file)
 {
         struct fm_thread *self = fm_thread_self();
-        struct fm_requestor requestor = { .thread = self->thread, .kernel = true, .cancel = self->cancel };
+        /* Not self->thread: what a thread of the system asks for comes from that thread. */
+        struct fm_requestor requestor = { .thread = PsGetCurrentThread(), .kernel = true, .cancel = self->cancel };
         struct fm_operation *operation;
 
         /* Not the first one: there is an instance. It must not wait for its own setup. */
@@ -150,8 +162,16 @@ struct fm_operation *fm_operation_new_generated(PFLT_INSTANCE instance, UCHAR ma
         return operation;
 }
 
+void fm_operation_clear_tag_data(struct fm_operation *operation)
+{
+        if (operation->data.TagData)
+                ExFreePool(operation->data.TagData);
+        operation->data.TagData = NULL;
+}
+
 void fm_operation_free(struct fm_operation *operation)
 {
+        fm_operation_clear_tag_data(operation);
         if (fm_operation_extras_peek(operation))
                 fm_operation_extras_free(operation);
         if (!operation->file_is_borrowed)
@@ -197,13 +217,18 @@ int fm_operation_errno(struct fm_operation *operation)
         return fm_errno_from_status(status);
 }
 
-void fm_operation_set_error(struct fm_operation *operation, int error)
+void fm_operation_set_error_as(struct fm_operation *operation, int error, NTSTATUS status)
 {
         operation->error = error;
-        operation->error_status = fm_status_from_errno(error);
-        operation->data.IoStatus.Status = operation->error_status;
+        operation->error_status = status;
+        operation->data.IoStatus.Status = status;
         if (error)
                 operation->data.IoStatus.Information = 0;
+}
+
+void fm_operation_set_error(struct fm_operation *operation, int error)
+{
+        fm_operation_set_error_as(operation, error, fm_status_from_errno(error));
 }
 
 void fm_operation_set_result(struct fm_operation *operation, NTSTATUS status, ULONG_PTR information)

@@ -71,6 +71,7 @@ struct fm_operation {
         bool descending;
         _Atomic bool cancelled; /* by fm_operation_cancel(), whatever its caller wants; written under queue.c's lock */
         bool pended_post;       /* what the pended callback was */
+        bool raised;            /* post-operations are called at DISPATCH_LEVEL, for no thread in particular */
         unsigned position;      /* of the node whose turn it is */
         unsigned node_count;
         unsigned must_stay;     /* owed post-operations that have to run on the thread that called their pre-operation */
@@ -99,6 +100,9 @@ struct fm_operation *fm_operation_new_borrowed(PFLT_VOLUME volume, UCHAR major, 
 struct fm_operation *fm_operation_new_generated(PFLT_INSTANCE instance, UCHAR major, PFILE_OBJECT file);
 void fm_operation_free(struct fm_operation *operation);
 
+/* Frees what the file system or a filter has put into TagData. */
+void fm_operation_clear_tag_data(struct fm_operation *operation);
+
 /* Sends it down. done is called exactly once, perhaps before this returns. */
 void fm_operation_submit(struct fm_operation *operation, fm_operation_done_fn *done, void *context);
 /* Sends it down and waits for its end. Returns data.IoStatus.Status. */
@@ -110,8 +114,9 @@ NTSTATUS fm_operation_run(struct fm_operation *operation);
  */
 int fm_operation_errno(struct fm_operation *operation);
 
-/* For FSDs: the result at the bottom. error: positive errno or 0. */
+/* For FSDs: the result at the bottom. error: positive errno or 0. _as: filters see another status than the table's. */
 void fm_operation_set_error(struct fm_operation *operation, int error);
+void fm_operation_set_error_as(struct fm_operation *operation, int error, NTSTATUS status);
 void fm_operation_set_result(struct fm_operation *operation, NTSTATUS status, ULONG_PTR information);
 
 /*

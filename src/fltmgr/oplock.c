@@ -15,18 +15,21 @@ static FLT_PREOP_CALLBACK_STATUS refuse(PFLT_CALLBACK_DATA data)
 /* IRQL <= APC_LEVEL. */
 VOID FltInitializeOplock(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         *Oplock = NULL;
 }
 
 /* IRQL <= APC_LEVEL. */
 VOID FltUninitializeOplock(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         *Oplock = NULL;
 }
 
 /* FLT_PREOP_COMPLETE, with STATUS_NOT_SUPPORTED in the callback data. IRQL <= APC_LEVEL. */
 FLT_PREOP_CALLBACK_STATUS FltOplockFsctrl(POPLOCK Oplock, PFLT_CALLBACK_DATA CallbackData, ULONG OpenCount)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return refuse(CallbackData);
 }
 
@@ -34,6 +37,7 @@ FLT_PREOP_CALLBACK_STATUS FltOplockFsctrl(POPLOCK Oplock, PFLT_CALLBACK_DATA Cal
 FLT_PREOP_CALLBACK_STATUS FltOplockFsctrlEx(POPLOCK Oplock, PFLT_CALLBACK_DATA CallbackData, ULONG OpenCount,
                                             ULONG Flags)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return refuse(CallbackData);
 }
 
@@ -42,6 +46,7 @@ FLT_PREOP_CALLBACK_STATUS FltCheckOplock(POPLOCK Oplock, PFLT_CALLBACK_DATA Call
                                          PFLTOPLOCK_WAIT_COMPLETE_ROUTINE WaitCompletionRoutine,
                                          PFLTOPLOCK_PREPOST_CALLBACKDATA_ROUTINE PrePostCallbackDataRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
@@ -50,6 +55,7 @@ FLT_PREOP_CALLBACK_STATUS FltCheckOplockEx(POPLOCK Oplock, PFLT_CALLBACK_DATA Ca
                                            PFLTOPLOCK_WAIT_COMPLETE_ROUTINE WaitCompletionRoutine,
                                            PFLTOPLOCK_PREPOST_CALLBACKDATA_ROUTINE PrePostCallbackDataRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
@@ -58,6 +64,7 @@ FLT_PREOP_CALLBACK_STATUS FltOplockBreakH(POPLOCK Oplock, PFLT_CALLBACK_DATA Cal
                                           PFLTOPLOCK_WAIT_COMPLETE_ROUTINE WaitCompletionRoutine,
                                           PFLTOPLOCK_PREPOST_CALLBACKDATA_ROUTINE PrePostCallbackDataRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
@@ -66,6 +73,7 @@ FLT_PREOP_CALLBACK_STATUS FltOplockBreakToNone(POPLOCK Oplock, PFLT_CALLBACK_DAT
                                                PFLTOPLOCK_WAIT_COMPLETE_ROUTINE WaitCompletionRoutine,
                                                PFLTOPLOCK_PREPOST_CALLBACKDATA_ROUTINE PrePostCallbackDataRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
@@ -74,41 +82,48 @@ FLT_PREOP_CALLBACK_STATUS FltOplockBreakToNoneEx(POPLOCK Oplock, PFLT_CALLBACK_D
                                                  PVOID Context, PFLTOPLOCK_WAIT_COMPLETE_ROUTINE WaitCompletionRoutine,
                                                  PFLTOPLOCK_PREPOST_CALLBACKDATA_ROUTINE PrePostCallbackDataRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
 /* TRUE: no oplock is in the way. IRQL <= APC_LEVEL. */
 BOOLEAN FltOplockIsFastIoPossible(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return TRUE;
 }
 
 /* FALSE: no request gets that far. IRQL <= APC_LEVEL. */
 BOOLEAN FltOplockIsSharedRequest(PFLT_CALLBACK_DATA CallbackData)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FALSE;
 }
 
 /* FALSE: there is none. IRQL <= APC_LEVEL. */
 BOOLEAN FltCurrentBatchOplock(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FALSE;
 }
 
 /* FALSE: there is none. IRQL <= APC_LEVEL. */
 BOOLEAN FltCurrentOplock(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FALSE;
 }
 
 /* FALSE: there is none. IRQL <= APC_LEVEL. */
 BOOLEAN FltCurrentOplockH(POPLOCK Oplock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FALSE;
 }
 
 /* Whether both are the same file object: no file object has an oplock key. IRQL <= APC_LEVEL. */
 BOOLEAN FltOplockKeysEqual(PFILE_OBJECT Fo1, PFILE_OBJECT Fo2)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return Fo1 && Fo1 == Fo2;
 }

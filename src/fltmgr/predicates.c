@@ -8,7 +8,9 @@
 #include "fltmgr/check.h"
 #include "fltmgr/fileio.h"
 #include "fltmgr/manager.h"
+#include "nt/pool.h"
 #include "nt/process.h"
+#include "nt/seh.h"
 
 /* ---- callback data ---- */
 
@@ -52,6 +54,7 @@ BOOLEAN FltIs32bitProcess(PFLT_CALLBACK_DATA CallbackData)
 /* The process that asked for the operation, borrowed; NULL: nobody did. IRQL <= DISPATCH_LEVEL. */
 PEPROCESS FltGetRequestorProcess(PFLT_CALLBACK_DATA CallbackData)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         return CallbackData->Thread ? fm_thread_process(CallbackData->Thread) : NULL;
 }
 
@@ -155,6 +158,7 @@ PCHAR FltGetIrpName(UCHAR IrpMajorCode)
 /* A function of ours by its name, or NULL. Only names that begin with "Flt" are looked for. IRQL <= DISPATCH_LEVEL. */
 PVOID FltGetRoutineAddress(PCSTR FltMgrRoutineName)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!FltMgrRoutineName || strncmp(FltMgrRoutineName, "Flt", 3) != 0)
                 return NULL;
         return dlsym(RTLD_DEFAULT, FltMgrRoutineName);
@@ -165,24 +169,28 @@ PVOID FltGetRoutineAddress(PCSTR FltMgrRoutineName)
 /* Whether the file can have stream contexts: as soon as it is open. IRQL <= APC_LEVEL. */
 BOOLEAN FltSupportsStreamContexts(PFILE_OBJECT FileObject)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_file_object(FileObject)->stream != NULL;
 }
 
 /* The same for stream handle contexts. IRQL <= APC_LEVEL. */
 BOOLEAN FltSupportsStreamHandleContexts(PFILE_OBJECT FileObject)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_file_object(FileObject)->stream != NULL;
 }
 
 /* The same for file contexts. IRQL <= APC_LEVEL. */
 BOOLEAN FltSupportsFileContexts(PFILE_OBJECT FileObject)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_file_object(FileObject)->stream != NULL;
 }
 
 /* The same for file contexts. IRQL <= APC_LEVEL. */
 BOOLEAN FltSupportsFileContextsEx(PFILE_OBJECT FileObject, PFLT_INSTANCE Instance)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return fm_file_object(FileObject)->stream != NULL;
 }
 
@@ -198,9 +206,10 @@ NTSTATUS FltIsDirectory(PFILE_OBJECT FileObject, PFLT_INSTANCE Instance, PBOOLEA
 
 /* ---- aligned memory ---- */
 
-/* What is before an aligned block: where the pool's block begins. */
+/* What is before an aligned block: where the pool's block begins, and what was asked for. */
 struct aligned {
-        void *block;
+        char *block;
+        size_t size;
 };
 
 /*
@@ -209,25 +218,42 @@ struct aligned {
  */
 PVOID FltAllocatePoolAlignedWithTag(PFLT_INSTANCE Instance, POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
-        size_t alignment = MAX(Instance->volume->sector_size, 16u), extra = sizeof(struct aligned) + alignment;
+        size_t alignment, extra;
         uintptr_t place;
         char *block;
 
         fm_check_irql(__func__, APC_LEVEL);
+        alignment = MAX(Instance->volume->sector_size, 16u);
+        extra = sizeof(struct aligned) + alignment;
         if (NumberOfBytes > SIZE_MAX - extra)
                 return NULL;
         block = ExAllocatePoolWithTag(PoolType, NumberOfBytes + extra, Tag);
         if (!block)
                 return NULL;
         place = ((uintptr_t)block + sizeof(struct aligned) + alignment - 1) & ~(uintptr_t)(alignment - 1);
-        ((struct aligned *)place)[-1].block = block;
+        ((struct aligned *)place)[-1] = (struct aligned){block, NumberOfBytes};
         return (PVOID)place;
 }
 
-/* Frees what FltAllocatePoolAlignedWithTag gave. IRQL <= APC_LEVEL. */
+size_t fm_pool_aligned_room(const void *memory)
+{
+        const char *place = memory;
+        struct aligned aligned;
+        size_t room = fm_pool_room(memory);
+
+        if (room != SIZE_MAX ||
+            !fm_copy_safely(&aligned, (const void *)((uintptr_t)memory - sizeof(aligned)), sizeof(aligned)))
+                return room;
+        room = fm_pool_room(aligned.block);
+        if (room == SIZE_MAX || place < aligned.block || place > aligned.block + room ||
+            aligned.size > room - (size_t)(place - aligned.block))
+                return SIZE_MAX;
+        return aligned.size;
+}
+
+/* Frees what FltAllocatePoolAlignedWithTag gave. IRQL <= DISPATCH_LEVEL (APC_LEVEL for paged pool). */
 VOID FltFreePoolAlignedWithTag(PFLT_INSTANCE Instance, PVOID Buffer, ULONG Tag)
 {
-        fm_check_irql(__func__, APC_LEVEL);
         ExFreePoolWithTag(((struct aligned *)Buffer)[-1].block, Tag);
 }
 

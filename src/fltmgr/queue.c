@@ -68,6 +68,7 @@ void fm_operation_extras_free(struct fm_operation *operation)
         }
         if (extras->ecp_list_owned)
                 fm_ecp_list_free(extras->ecp_list);
+        fm_create_info_free(extras->create_info);
         for (guint i = 0; extras->mdls && i < extras->mdls->len; i++)
                 IoFreeMdl(g_ptr_array_index(extras->mdls, i));
         if (extras->mdls)

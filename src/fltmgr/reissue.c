@@ -37,16 +37,19 @@ static NTSTATUS may_reissue(struct fm_operation *operation, PFLT_INSTANCE instan
  * IoStatus and TagData when this returns.
  *
  * Creates and FLT_PREOP_SYNCHRONIZE only. IoStatus is STATUS_CANCELLED for a create after FltCancelFileOpen(), and
- * STATUS_INVALID_PARAMETER, which is reported, for misuse. IRQL <= APC_LEVEL.
+ * STATUS_INVALID_PARAMETER, which is reported, for misuse. IRQL PASSIVE_LEVEL (<= APC_LEVEL for paging I/O).
  */
 VOID FltReissueSynchronousIo(PFLT_INSTANCE InitiatingInstance, PFLT_CALLBACK_DATA CallbackData)
 {
-        struct fm_operation *operation = fm_operation_checked(__func__, CallbackData), *again;
+        struct fm_operation *operation, *again;
         NTSTATUS status;
 
         fm_check_irql(__func__, APC_LEVEL);
+        operation = fm_operation_checked(__func__, CallbackData);
         if (!operation)
                 return;
+        if (!(operation->iopb.IrpFlags & IRP_PAGING_IO))
+                fm_check_irql(__func__, PASSIVE_LEVEL);
         status = may_reissue(operation, InitiatingInstance);
         if (!NT_SUCCESS(status)) {
                 fm_operation_set_result(operation, status, 0);
@@ -55,9 +58,7 @@ VOID FltReissueSynchronousIo(PFLT_INSTANCE InitiatingInstance, PFLT_CALLBACK_DAT
         if (!(CallbackData->Flags & FLTFL_CALLBACK_DATA_DIRTY))
                 operation->iopb = operation->nodes[operation->position].saved;
         CallbackData->Flags &= ~(ULONG)FLTFL_CALLBACK_DATA_DIRTY;
-        if (CallbackData->TagData)
-                ExFreePool(CallbackData->TagData);
-        CallbackData->TagData = NULL;
+        fm_operation_clear_tag_data(operation);
 
         again = fm_operation_new(operation->volume, operation->iopb.MajorFunction, operation->iopb.TargetFileObject,
                                  &operation->requestor);
@@ -74,6 +75,7 @@ VOID FltReissueSynchronousIo(PFLT_INSTANCE InitiatingInstance, PFLT_CALLBACK_DAT
 
         CallbackData->IoStatus = again->data.IoStatus;
         CallbackData->TagData = again->data.TagData;
+        again->data.TagData = NULL;
         operation->error = again->error;
         operation->error_status = again->error_status;
         fm_operation_free(again);

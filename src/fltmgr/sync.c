@@ -14,6 +14,7 @@ VOID FltInitializePushLock(PEX_PUSH_LOCK PushLock)
 /* The end of a push lock that nobody holds: nothing to free. IRQL <= APC_LEVEL. */
 VOID FltDeletePushLock(PEX_PUSH_LOCK PushLock)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         if (*PushLock)
                 fm_violation("push-lock-held", "FltDeletePushLock for a push lock that is held");
 }

@@ -185,8 +185,7 @@ void fm_volume_remove(PFLT_VOLUME volume)
         }
         if (volume->mounted)
                 fm_volume_notify(volume, IRP_MJ_VOLUME_DISMOUNT);
-        fm_context_list_deinit(&volume->contexts);
-        fm_context_list_init(&volume->contexts);
+        fm_context_list_close(&volume->contexts);
         fm_flt_object_wait(volume, NULL, "the dismount of a volume");
         fm_flt_object_unref(volume);
 }

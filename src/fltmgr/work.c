@@ -129,6 +129,7 @@ PFLT_GENERIC_WORKITEM FltAllocateGenericWorkItem(VOID)
 {
         PFLT_GENERIC_WORKITEM item = g_try_new0(struct _FLT_GENERIC_WORKITEM, 1);
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (item)
                 fm_ledger_add(FM_LEDGER_WORK_ITEM, item, __builtin_return_address(0));
         return item;
@@ -137,6 +138,7 @@ PFLT_GENERIC_WORKITEM FltAllocateGenericWorkItem(VOID)
 /* Frees an item that is not queued; its own routine may do that. IRQL <= DISPATCH_LEVEL. */
 VOID FltFreeGenericWorkItem(PFLT_GENERIC_WORKITEM FltWorkItem)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (FltWorkItem && atomic_load(&FltWorkItem->queued)) {
                 fm_violation("work-item-queued", "FltFreeGenericWorkItem for an item that waits to be run");
                 return;
@@ -212,6 +214,7 @@ PFLT_DEFERRED_IO_WORKITEM FltAllocateDeferredIoWorkItem(VOID)
 {
         PFLT_DEFERRED_IO_WORKITEM item = g_try_new0(struct _FLT_DEFERRED_IO_WORKITEM, 1);
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (item)
                 fm_ledger_add(FM_LEDGER_WORK_ITEM, item, __builtin_return_address(0));
         return item;
@@ -220,6 +223,7 @@ PFLT_DEFERRED_IO_WORKITEM FltAllocateDeferredIoWorkItem(VOID)
 /* Frees an item that is not queued; its own routine may do that. IRQL <= DISPATCH_LEVEL. */
 VOID FltFreeDeferredIoWorkItem(PFLT_DEFERRED_IO_WORKITEM FltWorkItem)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (FltWorkItem && atomic_load(&FltWorkItem->queued)) {
                 fm_violation("work-item-queued", "FltFreeDeferredIoWorkItem for an item that waits to be run");
                 return;

@@ -210,7 +210,6 @@ static NTSTATUS transfer(const char *function, UCHAR major, HANDLE handle, HANDL
                 .offset = offset,
                 .length = length,
                 .buffer = buffer,
-                .flags = (call.file->Flags & FO_NO_INTERMEDIATE_BUFFERING) ? FLTFL_IO_OPERATION_NON_CACHED : 0,
                 .key = key ? *key : 0,
         };
         status = fm_io_transfer(function, &transfer, &information);

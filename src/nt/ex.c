@@ -68,42 +68,50 @@ static void delete_lookaside(GENERAL_LOOKASIDE *list)
 VOID ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
                                      PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         init_lookaside(&Lookaside->L, Allocate, Free, NonPagedPoolNx, Flags, Size, Tag);
 }
 
 VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         delete_lookaside(&Lookaside->L);
 }
 
 PVOID ExAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         return allocate_from(&Lookaside->L);
 }
 
 VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         free_to(&Lookaside->L, Entry);
 }
 
 VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
                                     PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         init_lookaside(&Lookaside->L, Allocate, Free, PagedPool, Flags, Size, Tag);
 }
 
 VOID ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         delete_lookaside(&Lookaside->L);
 }
 
 PVOID ExAllocateFromPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return allocate_from(&Lookaside->L);
 }
 
 VOID ExFreeToPagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         free_to(&Lookaside->L, Entry);
 }
 
@@ -124,6 +132,7 @@ NTSTATUS ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUN
 {
         unsigned type = PoolType;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (Flags & ~(EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE))
                 return STATUS_INVALID_PARAMETER_5;
         if (Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL)
@@ -140,6 +149,7 @@ NTSTATUS ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUN
 
 VOID ExDeleteLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         Lookaside->L.AllocateEx = NULL;
         Lookaside->L.FreeEx = NULL;
         fm_ledger_remove(FM_LEDGER_LOOKASIDE, Lookaside);
@@ -147,10 +157,12 @@ VOID ExDeleteLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 
 VOID ExFlushLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
 }
 
 PVOID ExAllocateFromLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!Lookaside->L.AllocateEx) {
                 fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
                              (void *)Lookaside);
@@ -162,6 +174,7 @@ PVOID ExAllocateFromLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 
 VOID ExFreeToLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PVOID Entry)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (!Lookaside->L.FreeEx) {
                 fm_violation("lookaside", "lookaside list %p was not initialized, or was deleted",
                              (void *)Lookaside);
@@ -305,6 +318,7 @@ VOID ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
 
 BOOLEAN ExIsProcessorFeaturePresent(ULONG ProcessorFeature)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return ProcessorFeature == PF_XMMI64_INSTRUCTIONS_AVAILABLE;
 }
 
@@ -324,6 +338,7 @@ NTSTATUS ExUuidCreate(UUID *Uuid)
         g_autofree char *text = g_uuid_string_random();
         unsigned int parts[11];
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (sscanf(text, "%8x-%4x-%4x-%2x%2x-%2x%2x%2x%2x%2x%2x", &parts[0], &parts[1], &parts[2], &parts[3],
                    &parts[4], &parts[5], &parts[6], &parts[7], &parts[8], &parts[9], &parts[10]) != 11)
                 return STATUS_RETRY;

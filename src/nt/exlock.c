@@ -20,6 +20,7 @@
 /* FAST_MUTEX.Count: 1 free, 0 held, below 0 held and waited for. */
 VOID ExInitializeFastMutex(PFAST_MUTEX FastMutex)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         memset(FastMutex, 0, sizeof(*FastMutex));
         FastMutex->Count = 1;
         KeInitializeEvent(&FastMutex->Event, SynchronizationEvent, FALSE);
@@ -84,6 +85,7 @@ VOID ExReleaseFastMutex(PFAST_MUTEX FastMutex)
 {
         KIRQL before = (KIRQL)FastMutex->OldIrql;
 
+        fm_check_irql(__func__, APC_LEVEL);
         release_fast_mutex(FastMutex);
         fm_thread_self()->irql = before;
 }
@@ -102,6 +104,7 @@ BOOLEAN ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 
 VOID ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         if (!KeAreApcsDisabled())
                 fm_violation("critical-region",
                              "ExAcquireFastMutexUnsafe outside a critical region and below APC_LEVEL");
@@ -110,11 +113,13 @@ VOID ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 
 VOID ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         release_fast_mutex(FastMutex);
 }
 
 VOID KeInitializeGuardedMutex(PKGUARDED_MUTEX Mutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         ExInitializeFastMutex(Mutex);
 }
 
@@ -126,6 +131,7 @@ VOID KeAcquireGuardedMutex(PKGUARDED_MUTEX Mutex)
 
 VOID KeReleaseGuardedMutex(PKGUARDED_MUTEX Mutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         release_fast_mutex(Mutex);
         KeLeaveGuardedRegion();
 }
@@ -141,11 +147,13 @@ BOOLEAN KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX Mutex)
 
 VOID KeAcquireGuardedMutexUnsafe(PKGUARDED_MUTEX Mutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         acquire_fast_mutex(Mutex);
 }
 
 VOID KeReleaseGuardedMutexUnsafe(PKGUARDED_MUTEX Mutex)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         release_fast_mutex(Mutex);
 }
 
@@ -219,6 +227,7 @@ VOID ExReleasePushLockExclusiveEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
 {
         struct bucket *bucket = bucket_of(PushLock);
 
+        fm_check_irql("ExReleasePushLockExclusive", APC_LEVEL);
         pthread_mutex_lock(&bucket->lock);
         if (*PushLock & PUSH_WRITER)
                 *PushLock &= ~PUSH_WRITER;
@@ -234,6 +243,7 @@ VOID ExReleasePushLockSharedEx(PEX_PUSH_LOCK PushLock, ULONG Flags)
 {
         struct bucket *bucket = bucket_of(PushLock);
 
+        fm_check_irql("ExReleasePushLockShared", APC_LEVEL);
         pthread_mutex_lock(&bucket->lock);
         if (*PushLock & PUSH_READERS)
                 *PushLock -= 1;
@@ -256,6 +266,7 @@ static struct fm_rundown *rundown_of(PEX_RUNDOWN_REF reference)
 
 VOID ExInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         RunRef->Count = 0;
         fm_rundown_init(rundown_of(RunRef));
 }
@@ -267,11 +278,13 @@ VOID ExReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
 
 BOOLEAN ExAcquireRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         return fm_rundown_acquire(rundown_of(RunRef));
 }
 
 BOOLEAN ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         for (ULONG i = 0; i < Count; i++) {
                 if (!fm_rundown_acquire(rundown_of(RunRef))) {
                         ExReleaseRundownProtectionEx(RunRef, i);
@@ -283,6 +296,7 @@ BOOLEAN ExAcquireRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
 
 VOID ExReleaseRundownProtection(PEX_RUNDOWN_REF RunRef)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         if (fm_rundown_inside(rundown_of(RunRef)) == 0) {
                 fm_violation("rundown-release", "rundown protection %p is released more often than acquired",
                              (void *)RunRef);
@@ -299,6 +313,7 @@ VOID ExReleaseRundownProtectionEx(PEX_RUNDOWN_REF RunRef, ULONG Count)
 
 VOID ExRundownCompleted(PEX_RUNDOWN_REF RunRef)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         fm_rundown_close(rundown_of(RunRef));
 }
 

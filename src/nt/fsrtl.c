@@ -255,5 +255,6 @@ LOGICAL FsRtlIsDaxVolume(PFILE_OBJECT FileObject)
 
 BOOLEAN FsRtlIsPagingFile(PFILE_OBJECT FileObject)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return FALSE;
 }

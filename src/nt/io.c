@@ -212,6 +212,7 @@ VOID IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
         struct device *device = (struct device *)DeviceObject;
         PDRIVER_OBJECT driver = DeviceObject->DriverObject;
 
+        fm_check_irql(__func__, APC_LEVEL);
         fm_ledger_remove(FM_LEDGER_DEVICE, DeviceObject);
         if (device->name) {
                 pthread_mutex_lock(&names_lock);
@@ -235,6 +236,7 @@ NTSTATUS IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING 
         char *target = fold_name(DeviceName);
         NTSTATUS status = STATUS_OBJECT_NAME_COLLISION;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         pthread_mutex_lock(&names_lock);
         if (!links)
                 links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -258,6 +260,7 @@ NTSTATUS IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
         g_autofree char *link = fold_name(SymbolicLinkName);
         bool removed;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         pthread_mutex_lock(&names_lock);
         removed = links && link && g_hash_table_remove(links, link);
         pthread_mutex_unlock(&names_lock);
@@ -309,13 +312,14 @@ PDEVICE_OBJECT IoGetBaseFileSystemDeviceObject(PFILE_OBJECT FileObject)
 NTSTATUS IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType,
                                  ACCESS_MASK DesiredAccess, ULONG Flags, PHANDLE DriverRegKey)
 {
-        PUNICODE_STRING service = &DriverObject->DriverExtension->ServiceKeyName;
         g_autofree char *path = NULL;
+        PUNICODE_STRING service;
         char *name;
 
         fm_check_irql("IoOpenDriverRegistryKey", PASSIVE_LEVEL);
         if (Flags != 0 || !DriverRegKey)
                 return STATUS_INVALID_PARAMETER;
+        service = &DriverObject->DriverExtension->ServiceKeyName;
         name = fm_utf8_from_utf16(service->Buffer, service->Length / sizeof(WCHAR));
         if (!name)
                 return STATUS_INSUFFICIENT_RESOURCES;
@@ -343,6 +347,7 @@ NTSTATUS IoReplaceFileObjectName(PFILE_OBJECT FileObject, PWSTR NewFileName, USH
         PUNICODE_STRING name = &FileObject->FileName;
         PWCH buffer;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (FileNameLength > name->MaximumLength) {
                 buffer = fm_pool_alloc(FileNameLength, IO_TAG);
                 if (!buffer)
@@ -424,6 +429,7 @@ PVOID IoGetInitialStack(VOID)
 {
         ULONG_PTR low, high;
 
+        fm_check_irql(__func__, APC_LEVEL);
         IoGetStackLimits(&low, &high);
         return (PVOID)high;
 }
@@ -433,6 +439,7 @@ PGENERIC_MAPPING IoGetFileObjectGenericMapping(VOID)
         static GENERIC_MAPPING mapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE,
                                           FILE_ALL_ACCESS};
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return &mapping;
 }
 
@@ -515,6 +522,7 @@ NTSTATUS IoRegisterShutdownNotification(PDEVICE_OBJECT DeviceObject)
 
 VOID IoUnregisterShutdownNotification(PDEVICE_OBJECT DeviceObject)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
 }
 
 /* Nobody outside can open the device, so there is nobody to keep out: IoCreateDevice(). */

@@ -165,6 +165,7 @@ PIRP IoBuildDeviceIoControlRequest(ULONG IoControlCode, PDEVICE_OBJECT DeviceObj
         PIO_STACK_LOCATION location;
         PIRP irp;
 
+        fm_check_irql(__func__, APC_LEVEL);
         if ((IoControlCode & 3) != METHOD_BUFFERED) {
                 fm_not_supported("IoBuildDeviceIoControlRequest with a method other than METHOD_BUFFERED");
                 return NULL;

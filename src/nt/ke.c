@@ -141,6 +141,7 @@ static void consume(DISPATCHER_HEADER *header, struct fm_thread *thread)
         case FM_DISPATCHER_MUTANT:
                 header->SignalState--;
                 ((KMUTANT *)header)->OwnerThread = owner_of(thread);
+                thread->mutexes_held++;
                 break;
         default:
                 break;
@@ -383,6 +384,7 @@ LONG KeResetEvent(PRKEVENT Event)
 {
         LONG before;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         pthread_mutex_lock(&dispatcher_lock);
         before = Event->Header.SignalState;
         Event->Header.SignalState = 0;
@@ -399,6 +401,7 @@ LONG KePulseEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
         LONG before;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         pthread_mutex_lock(&dispatcher_lock);
         before = Event->Header.SignalState;
         Event->Header.SignalState = 1;
@@ -420,6 +423,7 @@ LONG KeReadStateEvent(PRKEVENT Event)
 
 VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         fm_dispatcher_init(&Semaphore->Header, FM_DISPATCHER_SEMAPHORE, Count);
         Semaphore->Limit = Limit;
 }
@@ -458,14 +462,18 @@ VOID KeInitializeMutex(PRKMUTEX Mutex, ULONG Level)
 /* Returns the previous state. Raises STATUS_MUTANT_NOT_OWNED when another thread owns it. */
 LONG KeReleaseMutex(PRKMUTEX Mutex, BOOLEAN Wait)
 {
+        struct fm_thread *self = fm_thread_self();
         LONG before;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         pthread_mutex_lock(&dispatcher_lock);
         before = Mutex->Header.SignalState;
-        if (Mutex->OwnerThread != owner_of(fm_thread_self())) {
+        if (Mutex->OwnerThread != owner_of(self)) {
                 pthread_mutex_unlock(&dispatcher_lock);
                 ExRaiseStatus(STATUS_MUTANT_NOT_OWNED);
         }
+        if (self->mutexes_held)
+                self->mutexes_held--;
         Mutex->Header.SignalState = before + 1;
         if (Mutex->Header.SignalState > 0)
                 Mutex->OwnerThread = NULL;

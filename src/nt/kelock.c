@@ -244,6 +244,7 @@ VOID ExReleaseSpinLockExclusive(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
 
 VOID KeEnterCriticalRegion(VOID)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         fm_thread_self()->critical_regions++;
 }
 
@@ -251,36 +252,39 @@ VOID KeLeaveCriticalRegion(VOID)
 {
         struct fm_thread *self = fm_thread_self();
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (self->critical_regions == 0)
                 fm_violation("critical-region", "KeLeaveCriticalRegion without KeEnterCriticalRegion");
         else
                 self->critical_regions--;
 }
 
-/* Depth, on this thread; each is a critical region as well. */
-static __thread unsigned guarded_regions;
-
 /* A guarded region disables special kernel APCs too; no APC of any kind exists here. */
 VOID KeEnterGuardedRegion(VOID)
 {
         KeEnterCriticalRegion();
-        guarded_regions++;
+        fm_thread_self()->guarded_regions++;
 }
 
 VOID KeLeaveGuardedRegion(VOID)
 {
-        if (guarded_regions)
-                guarded_regions--;
+        struct fm_thread *self = fm_thread_self();
+
+        if (self->guarded_regions)
+                self->guarded_regions--;
         KeLeaveCriticalRegion();
 }
 
+/* A mutex disables them as well. */
 BOOLEAN KeAreApcsDisabled(VOID)
 {
-        return fm_thread_self()->critical_regions > 0 || KeGetCurrentIrql() >= APC_LEVEL;
+        const struct fm_thread *self = fm_thread_self();
+
+        return self->critical_regions > 0 || self->mutexes_held > 0 || self->irql >= APC_LEVEL;
 }
 
 /* Only what disables special kernel APCs too counts: guarded regions, and the IRQL. */
 BOOLEAN KeAreAllApcsDisabled(VOID)
 {
-        return guarded_regions > 0 || KeGetCurrentIrql() >= APC_LEVEL;
+        return fm_thread_self()->guarded_regions > 0 || KeGetCurrentIrql() >= APC_LEVEL;
 }

@@ -147,6 +147,7 @@ static void start_timer_thread(void)
 
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         fm_dispatcher_init(&Timer->Header,
                            Type == NotificationTimer ? FM_DISPATCHER_NOTIFICATION_TIMER
                                                      : FM_DISPATCHER_SYNCHRONIZATION_TIMER,
@@ -179,6 +180,7 @@ BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dp
         int64_t left = DueTime.QuadPart < 0 ? -DueTime.QuadPart : DueTime.QuadPart - fm_system_time();
         bool was_set;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         pthread_once(&timer_once, start_timer_thread);
         pthread_mutex_lock(&timer_lock);
         was_set = cancel_timer_locked(Timer);
@@ -211,6 +213,7 @@ BOOLEAN KeCancelTimer(PKTIMER Timer)
 {
         bool was_set;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         pthread_mutex_lock(&timer_lock);
         was_set = cancel_timer_locked(Timer);
         pthread_mutex_unlock(&timer_lock);
@@ -394,6 +397,7 @@ DECLSPEC_NORETURN VOID KeBugCheck(ULONG BugCheckCode)
 /* Stacks here are as large as a process's: there is nothing to expand. */
 NTSTATUS KeExpandKernelStackAndCallout(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         Callout(Parameter);
         return STATUS_SUCCESS;
 }

@@ -198,6 +198,7 @@ PVOID MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
         char *name = fm_utf8_from_utf16(SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR));
         PVOID address = name ? fm_system_routine(name) : NULL;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         free(name);
         return address;
 }
@@ -215,20 +216,24 @@ BOOLEAN MmIsThisAnNtAsSystem(VOID)
 /* Code and data here are never paged by the filter's doing. */
 PVOID MmLockPagableDataSection(PVOID AddressWithinSection)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return AddressWithinSection;
 }
 
 VOID MmUnlockPagableImageSection(PVOID ImageSectionHandle)
 {
+        fm_check_irql(__func__, APC_LEVEL);
 }
 
 PVOID MmAllocateNonCachedMemory(SIZE_T NumberOfBytes)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return ExAllocatePoolWithTag(NonPagedPoolNx, ROUND_TO_PAGES(NumberOfBytes), MDL_TAG);
 }
 
 VOID MmFreeNonCachedMemory(PVOID BaseAddress, SIZE_T NumberOfBytes)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         ExFreePool(BaseAddress);
 }
 

@@ -321,6 +321,7 @@ POBJECT_TYPE ObGetObjectType(PVOID Object)
 
 BOOLEAN ObIsKernelHandle(HANDLE Handle)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return Handle != NULL && (LONG_PTR)Handle > 0;
 }
 
@@ -349,6 +350,7 @@ NTSTATUS ZwCreateEvent(PHANDLE EventHandle, ACCESS_MASK DesiredAccess, POBJECT_A
         PKEVENT event;
         NTSTATUS status;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (ObjectAttributes && ObjectAttributes->ObjectName && ObjectAttributes->ObjectName->Length) {
                 fm_not_supported("named events");
                 return STATUS_NOT_SUPPORTED;
@@ -366,6 +368,7 @@ NTSTATUS ZwSetEvent(HANDLE EventHandle, PLONG PreviousState)
         NTSTATUS status = fm_handle_ref(EventHandle, &event_type, &event);
         LONG before;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         before = KeSetEvent(event, 0, FALSE);
@@ -382,6 +385,7 @@ NTSTATUS ZwWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER 
         NTSTATUS status = fm_handle_ref(Handle, NULL, &body);
         POBJECT_TYPE type;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         type = fm_object_type_of(body);

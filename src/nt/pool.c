@@ -22,6 +22,7 @@
 
 #include "nt/ke.h"
 #include "nt/log.h"
+#include "nt/seh.h"
 #include "nt/thread.h"
 #include "nt/verifier.h"
 
@@ -60,7 +61,8 @@ struct account {
 struct header {
         struct account *account;
         void *base; /* what malloc gave */
-        uint64_t size;
+        uint64_t size : 63;
+        uint64_t paged : 1;
         uint32_t tag;
         uint32_t magic;
         unsigned char guard[GUARD_SIZE];
@@ -117,7 +119,7 @@ static struct account *get_account(const char *filter, uint32_t tag)
         return account;
 }
 
-static void *allocate(size_t size, uint32_t tag, const char *filter, bool zero, const void *code)
+static void *allocate(size_t size, uint32_t tag, const char *filter, POOL_TYPE type, const void *code)
 {
         size_t front = size >= PAGE_SIZE ? PAGE_SIZE : sizeof(struct header);
         struct account *account;
@@ -139,8 +141,8 @@ static void *allocate(size_t size, uint32_t tag, const char *filter, bool zero, 
         block = (char *)base + front;
         header = (struct header *)(void *)(block - sizeof(*header));
         account = get_account(filter, tag);
-        *header = (struct header){
-                .account = account, .base = base, .size = size, .tag = tag, .magic = magic_of(header, ALIVE)};
+        *header = (struct header){.account = account, .base = base, .size = size, .paged = type & PagedPool,
+                                  .tag = tag, .magic = magic_of(header, ALIVE)};
         memset(header->guard, GUARD, GUARD_SIZE);
         memset(block + size, GUARD, GUARD_SIZE);
         ASAN_POISON_MEMORY_REGION(base, front);
@@ -149,7 +151,7 @@ static void *allocate(size_t size, uint32_t tag, const char *filter, bool zero, 
         atomic_fetch_add_explicit(&account->blocks, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&account->bytes, size, memory_order_relaxed);
         /* What a filter forgets to set should not happen to be zero. */
-        memset(block, zero ? 0 : 0xcd, size);
+        memset(block, type & POOL_ZERO_ALLOCATION ? 0 : 0xcd, size);
         return block;
 }
 
@@ -194,6 +196,8 @@ static void check_block(const struct header *header, uint32_t tag)
         char expected[5], given[5];
         unsigned broken, first;
 
+        if (header->paged)
+                fm_check_irql("freeing paged pool", APC_LEVEL);
         if (tag && tag != header->tag)
                 fm_violation("pool-tag", "pool memory %p with tag '%s' is freed with tag '%s'", (const void *)block,
                              tag_text(header->tag, expected), tag_text(tag, given));
@@ -247,13 +251,24 @@ void fm_pool_fail_next(uint32_t tag)
 
 void *fm_pool_alloc(size_t size, uint32_t tag)
 {
-        return allocate(size, tag, NULL, true, NULL);
+        return allocate(size, tag, NULL, (POOL_TYPE)(NonPagedPool | POOL_ZERO_ALLOCATION), NULL);
 }
 
 void fm_pool_free(void *memory)
 {
         if (memory)
                 release(memory, 0);
+}
+
+size_t fm_pool_room(const void *memory)
+{
+        const struct header *place = (const struct header *)((uintptr_t)memory - sizeof(*place));
+        struct header header;
+
+        if (((uintptr_t)memory & 15) || !fm_copy_safely(&header, place, sizeof(header)) ||
+            header.magic != magic_of(place, ALIVE))
+                return SIZE_MAX;
+        return header.size;
 }
 
 struct fm_pool_usage fm_pool_outstanding(const char *filter, uint32_t tag)
@@ -294,7 +309,7 @@ static PVOID allocate_typed(POOL_TYPE type, SIZE_T size, ULONG tag, bool raise, 
         PVOID memory;
 
         fm_check_irql("pool allocation", (type & 1) ? APC_LEVEL : DISPATCH_LEVEL);
-        memory = allocate(size, tag, fm_thread_self()->filter, (type & POOL_ZERO_ALLOCATION) != 0, code);
+        memory = allocate(size, tag, fm_thread_self()->filter, type, code);
         if (!memory && raise)
                 ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
         return memory;

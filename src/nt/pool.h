@@ -21,6 +21,9 @@ void fm_pool_free(void *memory); /* NULL is allowed */
 /* For tests: the next allocation with the tag fails, as if memory were exhausted. 0: none does. */
 void fm_pool_fail_next(uint32_t tag);
 
+/* How many bytes of pool memory begin there; SIZE_MAX: no pool block does. Any address may be given. */
+size_t fm_pool_room(const void *memory);
+
 /* What a filter has not freed yet. filter NULL: the simulator itself. tag 0: all tags. */
 struct fm_pool_usage fm_pool_outstanding(const char *filter, uint32_t tag);
 

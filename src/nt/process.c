@@ -219,7 +219,9 @@ PEPROCESS fm_process_ref_by_id(pid_t pid)
 
 static bool is_current(PETHREAD thread)
 {
-        return !has_exited(thread->process) && thread_exists(thread->process->pid, thread->tid);
+        /* The group's first thread has its id for as long as there is the group. */
+        return !has_exited(thread->process) &&
+               (thread->tid == thread->process->pid || thread_exists(thread->process->pid, thread->tid));
 }
 
 static PETHREAD find_thread(pid_t tid)
@@ -342,14 +344,17 @@ bool fm_thread_is_dying(pid_t tid)
                has_sigkill(status, "ShdPnd:");
 }
 
-bool fm_thread_is_exiting(pid_t tid)
+bool fm_thread_is_leaving(pid_t tid)
 {
-        char status[4096];
+        unsigned long text = 0;
+        char path[32], statm[128];
 
         if (tid <= 0)
                 return false;
-        /* Its memory goes before its files. Not from .../stat, which waits for an exec to end that may wait for us. */
-        return !read_status(tid, status, sizeof(status)) || !status_field(status, "VmSize:");
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)tid);
+        if (read_proc(path, statm, sizeof(statm)) > 0)
+                sscanf(statm, "%*u %*u %*u %lu", &text);
+        return text == 0;
 }
 
 PETHREAD fm_thread_new_system(pid_t tid)

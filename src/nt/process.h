@@ -28,5 +28,8 @@ bool fm_process_has_exited(PEPROCESS process);
  */
 bool fm_thread_is_dying(pid_t tid);
 
-/* True when the thread is on its way out: the kernel closes its files, and no signal reaches it any more. Reads /proc. */
-bool fm_thread_is_exiting(pid_t tid);
+/*
+ * True when the kernel closes the thread's files because its program ends, in exit or exec, which shows in memory without
+ * a program. Then no signal reaches it any more, and some of /proc/<tid> waits for its exec. Reads what does not.
+ */
+bool fm_thread_is_leaving(pid_t tid);

@@ -166,6 +166,7 @@ NTSTATUS PsLookupProcessByProcessId(HANDLE ProcessId, PEPROCESS *Process)
 {
         NTSTATUS status = look_up_process(ProcessId, Process);
 
+        fm_check_irql(__func__, APC_LEVEL);
         if (NT_SUCCESS(status))
                 fm_ledger_add(FM_LEDGER_OBJECT, *Process, __builtin_return_address(0));
         return status;
@@ -176,6 +177,7 @@ NTSTATUS PsLookupThreadByThreadId(HANDLE ThreadId, PETHREAD *Thread)
         LONG_PTR id = (LONG_PTR)ThreadId;
         PETHREAD thread;
 
+        fm_check_irql(__func__, APC_LEVEL);
         *Thread = NULL;
         if (id <= 0 || id > INT_MAX)
                 return STATUS_INVALID_PARAMETER;
@@ -191,12 +193,14 @@ NTSTATUS PsLookupThreadByThreadId(HANDLE ThreadId, PETHREAD *Thread)
 
 NTSTATUS PsGetProcessExitStatus(PEPROCESS Process)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         /* How it ended is known to its parent only. */
         return fm_process_has_exited(Process) ? STATUS_SUCCESS : STATUS_PENDING;
 }
 
 NTSTATUS PsGetThreadExitStatus(PETHREAD Thread)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return Thread->exit_status;
 }
 
@@ -280,7 +284,7 @@ NTSTATUS SeLocateProcessImageName(PEPROCESS Process, PUNICODE_STRING *pImageFile
         size_t count;
 
         *pImageFileName = NULL;
-        fm_check_irql("SeLocateProcessImageName", APC_LEVEL);
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (PsIsSystemProcess(Process)) {
                 target[0] = 0;
         } else if (!read_link(Process->pid, "exe", target, sizeof(target)) ||
@@ -408,12 +412,14 @@ KPRIORITY KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
 {
         KPRIORITY before = Thread->priority;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         Thread->priority = Priority;
         return before;
 }
 
 KPRIORITY KeQueryPriorityThread(PKTHREAD Thread)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return Thread->priority;
 }
 
@@ -424,6 +430,7 @@ NTSTATUS ZwOpenProcess(PHANDLE ProcessHandle, ACCESS_MASK DesiredAccess, POBJECT
         PEPROCESS process;
         NTSTATUS status;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!ClientId)
                 return STATUS_INVALID_PARAMETER_MIX;
         status = look_up_process(ClientId->UniqueProcess, &process);
@@ -511,6 +518,7 @@ NTSTATUS PsSetCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE NotifyRout
 
 NTSTATUS PsRemoveCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE NotifyRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return STATUS_PROCEDURE_NOT_FOUND;
 }
 
@@ -522,5 +530,6 @@ NTSTATUS PsSetLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE NotifyRoutine)
 
 NTSTATUS PsRemoveLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE NotifyRoutine)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         return STATUS_PROCEDURE_NOT_FOUND;
 }

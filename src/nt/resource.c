@@ -43,6 +43,7 @@ NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
 {
         struct resource *resource = g_new0(struct resource, 1);
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         *Resource = (ERESOURCE){0};
         pthread_mutex_init(&resource->lock, NULL);
         pthread_cond_init(&resource->changed, NULL);
@@ -54,8 +55,10 @@ NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
 
 NTSTATUS ExDeleteResourceLite(PERESOURCE Resource)
 {
-        struct resource *resource = resource_of(Resource);
+        struct resource *resource;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        resource = resource_of(Resource);
         if (resource->owners->len > 0)
                 fm_violation("resource-in-use", "resource %p is deleted while a thread holds it",
                              (void *)Resource);
@@ -116,12 +119,13 @@ static void check_context(const char *function)
 /* FALSE only if Wait is FALSE. IRQL <= APC_LEVEL, in a critical region. */
 BOOLEAN ExAcquireResourceExclusiveLite(PERESOURCE Resource, BOOLEAN Wait)
 {
-        struct resource *resource = resource_of(Resource);
         const void *self = fm_thread_self();
+        struct resource *resource;
         struct owner *owner;
         bool acquired = true;
 
         check_context("ExAcquireResourceExclusiveLite");
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         owner = find_owner_locked(resource, self);
         if (owner && resource->exclusive) {
@@ -165,11 +169,12 @@ static bool may_share_locked(struct resource *resource, const void *self, enum p
 
 static BOOLEAN acquire_shared(PERESOURCE Resource, BOOLEAN wait, enum patience patience, const char *function)
 {
-        struct resource *resource = resource_of(Resource);
         const void *self = fm_thread_self();
+        struct resource *resource;
         bool acquired;
 
         check_context(function);
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         resource->shared_waiters++;
         while (!(acquired = may_share_locked(resource, self, patience)) && wait)
@@ -207,8 +212,10 @@ BOOLEAN ExAcquireSharedWaitForExclusive(PERESOURCE Resource, BOOLEAN Wait)
 
 VOID ExConvertExclusiveToSharedLite(PERESOURCE Resource)
 {
-        struct resource *resource = resource_of(Resource);
+        struct resource *resource;
 
+        fm_check_irql(__func__, APC_LEVEL);
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         if (!resource->exclusive || !find_owner_locked(resource, fm_thread_self())) {
                 pthread_mutex_unlock(&resource->lock);
@@ -263,19 +270,23 @@ static void release(PERESOURCE Resource, const void *key, ERESOURCE_THREAD threa
 
 VOID ExReleaseResourceLite(PERESOURCE Resource)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         release(Resource, fm_thread_self(), (ERESOURCE_THREAD)KeGetCurrentThread());
 }
 
 VOID ExReleaseResourceForThreadLite(PERESOURCE Resource, ERESOURCE_THREAD ResourceThreadId)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         release(Resource, NULL, ResourceThreadId);
 }
 
 VOID ExSetResourceOwnerPointer(PERESOURCE Resource, PVOID OwnerPointer)
 {
-        struct resource *resource = resource_of(Resource);
+        struct resource *resource;
         struct owner *owner;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         owner = find_owner_locked(resource, fm_thread_self());
         if (owner) {
@@ -289,9 +300,11 @@ VOID ExSetResourceOwnerPointer(PERESOURCE Resource, PVOID OwnerPointer)
 
 BOOLEAN ExIsResourceAcquiredExclusiveLite(PERESOURCE Resource)
 {
-        struct resource *resource = resource_of(Resource);
+        struct resource *resource;
         bool held;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         held = resource->exclusive && find_owner_locked(resource, fm_thread_self());
         pthread_mutex_unlock(&resource->lock);
@@ -301,10 +314,12 @@ BOOLEAN ExIsResourceAcquiredExclusiveLite(PERESOURCE Resource)
 /* How often this thread holds it, in either way. */
 ULONG ExIsResourceAcquiredSharedLite(PERESOURCE Resource)
 {
-        struct resource *resource = resource_of(Resource);
+        struct resource *resource;
         struct owner *owner;
         ULONG count;
 
+        fm_check_irql(__func__, DISPATCH_LEVEL);
+        resource = resource_of(Resource);
         pthread_mutex_lock(&resource->lock);
         owner = find_owner_locked(resource, fm_thread_self());
         count = owner ? owner->count : 0;
@@ -325,16 +340,19 @@ static ULONG count_waiters(PERESOURCE Resource, bool exclusive)
 
 ULONG ExGetExclusiveWaiterCount(PERESOURCE Resource)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         return count_waiters(Resource, true);
 }
 
 ULONG ExGetSharedWaiterCount(PERESOURCE Resource)
 {
+        fm_check_irql(__func__, DISPATCH_LEVEL);
         return count_waiters(Resource, false);
 }
 
 PVOID ExEnterCriticalRegionAndAcquireResourceExclusive(PERESOURCE Resource)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         KeEnterCriticalRegion();
         ExAcquireResourceExclusiveLite(Resource, TRUE);
         return NULL;
@@ -349,6 +367,7 @@ PVOID ExEnterCriticalRegionAndAcquireResourceShared(PERESOURCE Resource)
 
 VOID ExReleaseResourceAndLeaveCriticalRegion(PERESOURCE Resource)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         ExReleaseResourceLite(Resource);
         KeLeaveCriticalRegion();
 }

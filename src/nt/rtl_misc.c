@@ -359,6 +359,7 @@ BOOLEAN RtlIsNtDdiVersionAvailable(ULONG Version)
 
 BOOLEAN PsGetVersion(PULONG MajorVersion, PULONG MinorVersion, PULONG BuildNumber, PUNICODE_STRING CSDVersion)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (MajorVersion)
                 *MajorVersion = MAJOR;
         if (MinorVersion)

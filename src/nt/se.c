@@ -335,22 +335,26 @@ static struct token *token_new(PEPROCESS process)
 
 PACCESS_TOKEN PsReferencePrimaryToken(PEPROCESS Process)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return token_new(Process);
 }
 
 VOID PsDereferencePrimaryToken(PACCESS_TOKEN PrimaryToken)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         fm_object_unref(PrimaryToken);
 }
 
 PACCESS_TOKEN PsReferenceImpersonationToken(PETHREAD Thread, PBOOLEAN CopyOnOpen, PBOOLEAN EffectiveOnly,
                                             PSECURITY_IMPERSONATION_LEVEL ImpersonationLevel)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return NULL; /* threads of Linux processes do not impersonate */
 }
 
 VOID PsDereferenceImpersonationToken(PACCESS_TOKEN ImpersonationToken)
 {
+        fm_check_irql(__func__, APC_LEVEL);
         fm_object_unref(ImpersonationToken);
 }
 
@@ -361,6 +365,7 @@ BOOLEAN PsIsThreadImpersonating(PETHREAD Thread)
 
 VOID SeCaptureSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         memset(SubjectContext, 0, sizeof(*SubjectContext));
         SubjectContext->PrimaryToken = token_new(IoGetCurrentProcess());
         SubjectContext->ProcessAuditId = PsGetCurrentProcessId();
@@ -368,14 +373,17 @@ VOID SeCaptureSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 
 VOID SeLockSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
 }
 
 VOID SeUnlockSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
 }
 
 VOID SeReleaseSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         fm_object_unref(SubjectContext->PrimaryToken);
         SubjectContext->PrimaryToken = NULL;
 }
@@ -391,6 +399,7 @@ BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor,
         ACCESS_MASK left = DesiredAccess & ~PreviouslyGrantedAccess;
         ACCESS_MASK granted = 0;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (Privileges)
                 *Privileges = NULL;
         if (AccessMode == KernelMode) {
@@ -414,6 +423,7 @@ BOOLEAN SeSinglePrivilegeCheck(LUID PrivilegeValue, KPROCESSOR_MODE PreviousMode
         struct token *token;
         bool has;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (PreviousMode == KernelMode || PrivilegeValue.LowPart == SE_CHANGE_NOTIFY_PRIVILEGE)
                 return TRUE;
         token = token_new(IoGetCurrentProcess());
@@ -424,11 +434,13 @@ BOOLEAN SeSinglePrivilegeCheck(LUID PrivilegeValue, KPROCESSOR_MODE PreviousMode
 
 BOOLEAN SeTokenIsAdmin(PACCESS_TOKEN Token)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return is_administrator(&((struct token *)Token)->credentials);
 }
 
 BOOLEAN SeTokenIsRestricted(PACCESS_TOKEN Token)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return FALSE;
 }
 
@@ -441,6 +453,7 @@ NTSTATUS SeQueryAuthenticationIdToken(PACCESS_TOKEN Token, PLUID AuthenticationI
 {
         uid_t uid = ((struct token *)Token)->credentials.uid;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         /* SYSTEM_LUID; users have their uid, above the numbers that mean something. */
         *AuthenticationId = uid == 0 ? (LUID){0x3e7, 0} : (LUID){uid, 1};
         return STATUS_SUCCESS;
@@ -460,6 +473,7 @@ NTSTATUS SeQueryInformationToken(PACCESS_TOKEN Token, TOKEN_INFORMATION_CLASS To
         struct token *token = Token;
         PTOKEN_USER user;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         switch (TokenInformationClass) {
         case TokenUser:
                 user = fm_pool_alloc(sizeof(*user) + SECURITY_MAX_SID_SIZE, TOKEN_TAG);

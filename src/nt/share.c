@@ -6,6 +6,8 @@
 #include <fltKernel.h>
 #include <stdbool.h>
 
+#include "nt/ke.h"
+
 /* What the file object is opened for is written down in it. True: it counts. */
 static bool note_access(PFILE_OBJECT file, ACCESS_MASK access, ULONG share)
 {
@@ -40,6 +42,7 @@ NTSTATUS IoCheckShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess,
 {
         ULONG open = ShareAccess->OpenCount;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!note_access(FileObject, DesiredAccess, DesiredShareAccess))
                 return STATUS_SUCCESS;
         if ((FileObject->ReadAccess && ShareAccess->SharedRead < open) ||
@@ -58,6 +61,7 @@ NTSTATUS IoCheckShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess,
 VOID IoSetShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE_OBJECT FileObject,
                       PSHARE_ACCESS ShareAccess)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         *ShareAccess = (SHARE_ACCESS){0};
         if (note_access(FileObject, DesiredAccess, DesiredShareAccess))
                 add(FileObject, ShareAccess);
@@ -66,6 +70,7 @@ VOID IoSetShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE
 /* Counts an open that IoCheckShareAccess() has checked without Update. IRQL PASSIVE_LEVEL. */
 VOID IoUpdateShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (FileObject->ReadAccess || FileObject->WriteAccess || FileObject->DeleteAccess)
                 add(FileObject, ShareAccess);
 }
@@ -73,6 +78,7 @@ VOID IoUpdateShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess)
 /* An open that was counted is gone. IRQL PASSIVE_LEVEL. */
 VOID IoRemoveShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!FileObject->ReadAccess && !FileObject->WriteAccess && !FileObject->DeleteAccess)
                 return;
         ShareAccess->OpenCount--;

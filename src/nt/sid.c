@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "nt/crt.h"
+#include "nt/ke.h"
 #include "nt/pool.h"
 
 #define SID_TAG 0x64695365 /* 'eSid' */
@@ -405,6 +406,7 @@ BOOLEAN RtlValidRelativeSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescript
 
 BOOLEAN SeValidSecurityDescriptor(ULONG Length, PSECURITY_DESCRIPTOR SecurityDescriptor)
 {
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         return RtlValidRelativeSecurityDescriptor(SecurityDescriptor, Length, 0);
 }
 

@@ -24,12 +24,15 @@ struct fm_thread {
         const void *code;         /* the filter's function, or NULL; for reports */
         UCHAR minor;              /* MinorFunction of that operation; for reports */
         PFILE_OBJECT file;        /* what that operation is about, or NULL; borrowed, for reports */
+        bool draining;            /* the callback is a post-operation that comes early, while draining */
         void *top_level_irp;      /* IoGetTopLevelIrp() */
         unsigned spin_locks_held;
+        unsigned mutexes_held;     /* KMUTEX, each acquisition counted */
         unsigned fast_mutexes_held;
         unsigned push_locks_held;
         unsigned resources_held;   /* ERESOURCE, each acquisition counted */
         unsigned critical_regions; /* KeEnterCriticalRegion() depth */
+        unsigned guarded_regions;  /* KeEnterGuardedRegion() depth; each is a critical region as well */
         struct fm_seh_frame *seh; /* innermost try block */
 };
 
@@ -37,5 +40,6 @@ struct fm_thread *fm_thread_self(void);
 
 static inline bool fm_thread_holds_locks(const struct fm_thread *thread)
 {
-        return thread->spin_locks_held || thread->fast_mutexes_held || thread->push_locks_held || thread->resources_held;
+        return thread->spin_locks_held || thread->mutexes_held || thread->fast_mutexes_held || thread->push_locks_held ||
+               thread->resources_held;
 }

@@ -25,6 +25,7 @@
 #define LAST_WORD_SECONDS 20
 
 static _Atomic bool violations_are_fatal;
+static _Atomic bool completions_are_raised;
 static _Atomic uint64_t violations;
 static void (*_Atomic last_act)(void);
 
@@ -35,6 +36,16 @@ void fm_verifier_init(bool fatal)
         atomic_store(&violations_are_fatal, fatal);
         /* The first call loads the unwinder, which is not a thing to do in a signal handler. */
         (void)backtrace(frames, 2);
+}
+
+void fm_verifier_raise_completions(bool raise)
+{
+        atomic_store(&completions_are_raised, raise);
+}
+
+bool fm_verifier_raises_completions(void)
+{
+        return atomic_load_explicit(&completions_are_raised, memory_order_relaxed);
 }
 
 void fm_verifier_set_last_act(void (*act)(void))

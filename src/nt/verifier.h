@@ -17,6 +17,13 @@
 /* fatal: a violation ends the process (the default is to log it and go on). */
 void fm_verifier_init(bool fatal);
 
+/*
+ * Post-operations that Windows may call at DISPATCH_LEVEL, in whatever thread, are called so. Not the default: it finds
+ * what a filter must not do there, and most of them are called at a lower level in practice.
+ */
+void fm_verifier_raise_completions(bool raise);
+bool fm_verifier_raises_completions(void);
+
 /* Called once, on whatever thread, before a bug check ends the process: to let those go who wait for it. */
 void fm_verifier_set_last_act(void (*act)(void));
 

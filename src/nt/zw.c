@@ -142,6 +142,7 @@ NTSTATUS ZwDeleteKey(HANDLE KeyHandle)
         struct key_object *object;
         NTSTATUS status = ref_key(KeyHandle, &object);
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         status = status_of(fm_key_delete(object->key));
@@ -155,6 +156,7 @@ NTSTATUS ZwDeleteValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName)
         NTSTATUS status = ref_key(KeyHandle, &object);
         char *name;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         name = utf8_of(ValueName);
@@ -169,6 +171,7 @@ NTSTATUS ZwFlushKey(HANDLE KeyHandle)
         struct key_object *object;
         NTSTATUS status = ref_key(KeyHandle, &object);
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (NT_SUCCESS(status))
                 fm_object_unref(object);
         return status;
@@ -282,6 +285,7 @@ NTSTATUS ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index,
         NTSTATUS status = ref_key(KeyHandle, &object);
         enum fm_key_result result;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         result = fm_key_get_at(object->key, Index, &value);
@@ -301,6 +305,7 @@ NTSTATUS ZwSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG TitleI
         NTSTATUS status = ref_key(KeyHandle, &object);
         char *name;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         name = utf8_of(ValueName);
@@ -379,6 +384,7 @@ NTSTATUS ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformationClass,
         struct fm_key_info info = {0};
         NTSTATUS status = ref_key(KeyHandle, &object);
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (!NT_SUCCESS(status))
                 return status;
         status = status_of(fm_key_get_info(object->key, &info));
@@ -399,6 +405,7 @@ NTSTATUS ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS Key
         NTSTATUS status;
         enum fm_key_result result;
 
+        fm_check_irql(__func__, PASSIVE_LEVEL);
         if (KeyInformationClass == KeyNameInformation)
                 return STATUS_INVALID_PARAMETER;
         status = ref_key(KeyHandle, &object);

@@ -55,16 +55,33 @@ bool fm_tool_sector_size_is_valid(unsigned size)
         return size >= 512 && size <= 65536 && (size & (size - 1)) == 0;
 }
 
+bool fm_tool_verifier_parse(const char *words, bool *fatal, bool *dispatch)
+{
+        g_auto(GStrv) list = g_strsplit(words ? words : "log", ",", -1);
+
+        *fatal = *dispatch = false;
+        for (char **word = list; *word; word++) {
+                if (strcmp(*word, "dispatch") == 0)
+                        *dispatch = true;
+                else if (strcmp(*word, "fatal") == 0)
+                        *fatal = true;
+                else if (strcmp(*word, "log") != 0)
+                        return false;
+        }
+        return true;
+}
+
 bool fm_tool_options_check(const struct fm_tool_options *options, char **error)
 {
         static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+        bool fatal, dispatch;
 
         if (options->log_level && !g_strv_contains(levels, options->log_level)) {
                 *error = g_strdup_printf("--log-level %s: one of error, warning, info, debug", options->log_level);
                 return false;
         }
-        if (options->verifier && strcmp(options->verifier, "fatal") != 0 && strcmp(options->verifier, "log") != 0) {
-                *error = g_strdup_printf("--verifier %s: one of fatal, log", options->verifier);
+        if (!fm_tool_verifier_parse(options->verifier, &fatal, &dispatch)) {
+                *error = g_strdup_printf("--verifier %s: fatal or log, and dispatch", options->verifier);
                 return false;
         }
         if (options->sector_size < 0 || !fm_tool_sector_size_is_valid((unsigned)options->sector_size)) {
@@ -114,7 +131,8 @@ static int parse(const char *command, const char *parameters, const char *summar
                  "How long the kernel may keep names (default 1)", "SECONDS"},
                 {"read-only", 'r', 0, G_OPTION_ARG_NONE, &options->read_only, "Allow no changes", NULL},
                 {"verifier", 0, 0, G_OPTION_ARG_STRING, &options->verifier,
-                 "What misuse of the API by a filter does: fatal ends fltsim, log (default) says so", "fatal|log"},
+                 "What misuse of the API by a filter does: fatal ends fltsim, log (default) says so; dispatch: "
+                 "post-operations are called at DISPATCH_LEVEL where Windows may do that", "fatal|log[,dispatch]"},
                 {"administrators", 0, 0, G_OPTION_ARG_STRING, &options->administrators,
                  "Members of GROUP are administrators where a port's security descriptor asks for them", "GROUP"},
                 {"sector-size", 0, 0, G_OPTION_ARG_INT, &options->sector_size,

@@ -76,6 +76,8 @@ int fm_join_unmount(const char *mount_point, enum fm_mount_end how, char **error
 /* Whether a mount is for other users, too: root's are, unless it is said. */
 bool fm_tool_allows_other(bool yes, bool no);
 bool fm_tool_sector_size_is_valid(unsigned size);
+/* The words of --verifier; NULL: none. False: one that is none. */
+bool fm_tool_verifier_parse(const char *words, bool *fatal, bool *dispatch);
 /* Checks what the option parser can't. */
 bool fm_tool_options_check(const struct fm_tool_options *options, char **error);
 

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "fltmgr/fsd.h"
 #include "fltmgr/loader.h"
 #include "fuse/credentials.h"
 #include "fuse/request.h"
@@ -136,13 +137,16 @@ static void cut_mounts(void)
 int fm_manager_start(struct fm_manager *manager, const struct fm_tool_options *options, char **pairs,
                      const char *runtime_dir, bool lasting, char **error)
 {
+        bool fatal, dispatch;
         int r;
 
         memset(manager, 0, sizeof(*manager));
         manager->log_fd = -1;
         manager->runtime_dir = runtime_dir;
         fm_credentials_init();
-        fm_verifier_init(g_strcmp0(options->verifier, "fatal") == 0);
+        fm_tool_verifier_parse(options->verifier, &fatal, &dispatch);
+        fm_verifier_init(fatal);
+        fm_verifier_raise_completions(dispatch);
         cut_runtime_dir = runtime_dir;
         fm_verifier_set_last_act(cut_mounts);
         fm_log_init(STDERR_FILENO, log_level(options));
@@ -177,6 +181,8 @@ void fm_manager_unmount(struct fm_manager *manager)
 
 void fm_manager_stop(struct fm_manager *manager)
 {
+        fm_volumes_stop(&manager->volumes);
+        fm_volume_shutdown_all();
         fm_volumes_clear(&manager->volumes);
         fm_filter_unload_all();
         if (manager->port_runs) {

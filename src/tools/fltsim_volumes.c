@@ -18,17 +18,27 @@ static void write_list_locked(struct fm_volumes *volumes)
         fm_mounts_write(volumes->runtime_dir, volumes->served);
 }
 
-static void end_if_empty_locked(struct fm_volumes *volumes)
+/* removing: how many of those being removed there are at the end. */
+static bool ends_locked(const struct fm_volumes *volumes, unsigned removing)
+{
+        return volumes->open && !volumes->lasting && !volumes->closing && !volumes->adding->len &&
+               !volumes->served->len && volumes->removing->len == removing;
+}
+
+static void end_locked(struct fm_volumes *volumes)
 {
         uint64_t one = 1;
 
-        if (volumes->lasting || volumes->closing || !volumes->open || volumes->adding->len || volumes->served->len ||
-            volumes->removing->len)
-                return;
         volumes->closing = true;
         pthread_cond_broadcast(&volumes->changed);
         if (write(volumes->ended_fd, &one, sizeof(one)) < 0)
                 fm_log(FM_LOG_ERROR, "fuse", "the end of the last mount can't be told: %s", g_strerror(errno));
+}
+
+static void end_if_empty_locked(struct fm_volumes *volumes)
+{
+        if (ends_locked(volumes, 0))
+                end_locked(volumes);
 }
 
 static void start_removal_locked(struct fm_volumes *volumes, GPtrArray *from, struct fm_session *session)
@@ -37,17 +47,36 @@ static void start_removal_locked(struct fm_volumes *volumes, GPtrArray *from, st
         g_ptr_array_add(volumes->removing, session);
 }
 
+/* The manager ends with its last mount. Then the volume stays until filters know of the end: see fm_manager_stop(). */
+static bool end_with_locked(struct fm_volumes *volumes, struct fm_session *session)
+{
+        if (!ends_locked(volumes, volumes->freeing + 1))
+                return false;
+        g_ptr_array_remove(volumes->removing, session);
+        g_ptr_array_add(volumes->stopped, session);
+        write_list_locked(volumes);
+        end_locked(volumes);
+        return true;
+}
+
 /* After start_removal_locked(). */
 static void remove_session(struct fm_volumes *volumes, struct fm_session *session)
 {
+        bool ends;
+
         fm_session_stop(session);
         /* From here on it does not end any more. */
         pthread_mutex_lock(&volumes->lock);
         g_ptr_array_remove(volumes->gone, session);
+        ends = end_with_locked(volumes, session);
+        volumes->freeing += !ends;
         pthread_mutex_unlock(&volumes->lock);
+        if (ends)
+                return;
         fm_session_free(session);
 
         pthread_mutex_lock(&volumes->lock);
+        volumes->freeing--;
         g_ptr_array_remove(volumes->removing, session);
         write_list_locked(volumes);
         end_if_empty_locked(volumes);

@@ -21,6 +21,7 @@ struct fm_volumes {
         pthread_cond_t changed;
         /* The lock guards all below. struct fm_session */
         GPtrArray *adding, *served, *removing, *stopped;
+        unsigned freeing; /* of those being removed, how many the manager does not end with */
         GPtrArray *gone; /* of served ones, and of those being removed: their mount has gone */
         bool open;       /* those who ask at run time are served; before, they wait */
         bool closing;    /* nobody is any more */

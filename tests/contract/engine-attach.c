@@ -120,6 +120,17 @@ static void test_order_of_setups(void)
         engine_tear_down();
 }
 
+/* Only altitudes say who is above whom. */
+static void test_group_does_not_count(void)
+{
+        fm_registry_set_string(FM_SERVICES_KEY "\\filter0", "Group", "FSFilter Bottom");
+        fm_registry_set_string(FM_SERVICES_KEY "\\filter2", "Group", "FSFilter Top");
+        engine_set_up();
+        engine_assert_status(engine_read_once(), STATUS_SUCCESS);
+        engine_expect_trace("abc.CBA");
+        engine_tear_down();
+}
+
 static unsigned setups;
 
 static void read_in_second_setup(PCFLT_RELATED_OBJECTS objects)
@@ -326,6 +337,22 @@ static void test_instance_during_teardown(void)
         one_tear_down();
 }
 
+static void read_now(PCFLT_RELATED_OBJECTS objects)
+{
+        engine_assert_status(one_read(), STATUS_SUCCESS);
+}
+
+/* From the first teardown callback on, operations that begin pass the instance by. */
+static void test_nothing_new_during_teardown(void)
+{
+        one_set_up();
+        one.on_start = one.on_complete = read_now;
+        one_load_quietly();
+        engine_assert_status(FltDetachVolume(one.filter, engine_volume, NULL), STATUS_SUCCESS);
+        one_expect("query start(1) complete(1)");
+        one_tear_down();
+}
+
 static gpointer detach_again(gpointer instance)
 {
         one_wait_for("start(");
@@ -388,6 +415,7 @@ int main(int argc, char **argv)
         g_test_add_func("/attach/name-collision", test_name_collision);
         g_test_add_func("/attach/reasons-of-setup", test_reasons_of_setup);
         g_test_add_func("/attach/order-of-setups", test_order_of_setups);
+        g_test_add_func("/attach/group-does-not-count", test_group_does_not_count);
         g_test_add_func("/attach/callbacks-before-start-returns", test_callbacks_before_start_returns);
         g_test_add_func("/attach/setup-refuses", test_setup_refuses);
         g_test_add_func("/attach/setup-statuses", test_setup_statuses);
@@ -397,6 +425,7 @@ int main(int argc, char **argv)
         g_test_add_func("/attach/query-teardown-refuses", test_query_teardown_refuses);
         g_test_add_func("/attach/query-teardown-statuses", test_query_teardown_statuses);
         g_test_add_func("/attach/instance-during-teardown", test_instance_during_teardown);
+        g_test_add_func("/attach/nothing-new-during-teardown", test_nothing_new_during_teardown);
         g_test_add_func("/attach/two-teardowns", test_two_teardowns);
         g_test_add_func("/attach/contexts-go-last", test_contexts_go_last);
         return g_test_run();

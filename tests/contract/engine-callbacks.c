@@ -175,6 +175,43 @@ static void test_cleanup_cannot_fail(void)
         engine_tear_down();
 }
 
+static void fail_it(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
+                    FLT_POST_OPERATION_FLAGS flags)
+{
+        data->IoStatus.Status = STATUS_ACCESS_DENIED;
+}
+
+static void cleanup_fails(struct fm_operation *operation)
+{
+        engine_bottom_status = operation->iopb.MajorFunction == IRP_MJ_CLEANUP ? STATUS_DISK_FULL : STATUS_SUCCESS;
+}
+
+/* Nor afterwards; an error that came from below is nobody's fault. */
+static void test_cleanup_cannot_be_failed(void)
+{
+        for (int i = 0; i < ENGINE_FILTERS; i++)
+                engine_register(i, IRP_MJ_CLEANUP, 0, true);
+        engine_set_up();
+        engine_scripts[1].post = fail_it;
+        engine_expect_violations(engine_assert_status(engine_run_with(IRP_MJ_CLEANUP, 0, 0), STATUS_SUCCESS), 1);
+        engine_assert_status(engine_scripts[0].seen_status, STATUS_SUCCESS);
+        engine_bottom_hook = cleanup_fails;
+        engine_expect_violations(engine_assert_status(engine_run_with(IRP_MJ_CLEANUP, 0, 0), STATUS_ACCESS_DENIED), 0);
+        engine_tear_down();
+}
+
+/* What is done is done: the result is another, and those above see that. */
+static void test_failed_afterwards(void)
+{
+        engine_set_up();
+        engine_scripts[1].post = fail_it;
+        engine_expect_violations(engine_assert_status(engine_read_once(), STATUS_ACCESS_DENIED), 0);
+        engine_expect_trace("abc.CBA");
+        engine_assert_status(engine_scripts[2].seen_status, STATUS_SUCCESS);
+        engine_assert_status(engine_scripts[0].seen_status, STATUS_ACCESS_DENIED);
+        engine_tear_down();
+}
+
 static void test_post_that_is_not_registered(void)
 {
         engine_set_up();
@@ -653,6 +690,8 @@ int main(int argc, char **argv)
         g_test_add_func("/callbacks/complete-without-status", test_complete_without_status);
         g_test_add_func("/callbacks/complete-with-success", test_complete_with_success);
         g_test_add_func("/callbacks/cleanup-cannot-fail", test_cleanup_cannot_fail);
+        g_test_add_func("/callbacks/cleanup-cannot-be-failed", test_cleanup_cannot_be_failed);
+        g_test_add_func("/callbacks/failed-afterwards", test_failed_afterwards);
         g_test_add_func("/callbacks/post-that-is-not-registered", test_post_that_is_not_registered);
         g_test_add_func("/callbacks/pended-statuses", test_pended_statuses);
         g_test_add_func("/callbacks/pended-create-stays", test_pended_create_stays);

@@ -339,7 +339,11 @@ static char own_buffer[100];
 
 static void swap_buffer(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 {
+        PMDL mdl = IoAllocateMdl(own_buffer, sizeof(own_buffer), FALSE, FALSE, NULL);
+
+        MmBuildMdlForNonPagedPool(mdl);
         data->Iopb->Parameters.Read.ReadBuffer = own_buffer;
+        data->Iopb->Parameters.Read.MdlAddress = mdl;
         FltSetCallbackDataDirty(data);
 }
 

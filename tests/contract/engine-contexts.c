@@ -88,6 +88,19 @@ static void check_set_and_delete(const struct context_kind *kind, PFILE_OBJECT f
         g_assert_null(got);
         /* Kept without a pointer for the old one: nothing is referenced. */
         engine_assert_status(kind->set(file, FLT_SET_CONTEXT_KEEP_IF_EXISTS, second, NULL), STATUS_FLT_CONTEXT_ALREADY_DEFINED);
+        /* With one: what is there comes back, referenced. */
+        engine_assert_status(kind->set(file, FLT_SET_CONTEXT_KEEP_IF_EXISTS, second, &got), STATUS_FLT_CONTEXT_ALREADY_DEFINED);
+        g_assert_true(got == first);
+        FltReleaseContext(got);
+        engine_assert_status(kind->set(file, FLT_SET_CONTEXT_REPLACE_IF_EXISTS, first, &got), STATUS_FLT_CONTEXT_ALREADY_LINKED);
+        g_assert_null(got);
+        engine_assert_status(kind->set(file, FLT_SET_CONTEXT_REPLACE_IF_EXISTS, second, &got), STATUS_SUCCESS);
+        g_assert_true(got == first);
+        FltReleaseContext(got);
+        engine_assert_status(kind->set(file, FLT_SET_CONTEXT_REPLACE_IF_EXISTS, first, &got), STATUS_SUCCESS);
+        g_assert_true(got == second);
+        FltReleaseContext(got);
+        g_assert_cmpuint(engine_cleanups, ==, 0);
         engine_assert_status(kind->set(file, (FLT_SET_CONTEXT_OPERATION)7, second, NULL), STATUS_INVALID_PARAMETER);
         /* Replaced without a pointer: the link's reference goes, ours stays. */
         engine_assert_status(kind->set(file, FLT_SET_CONTEXT_REPLACE_IF_EXISTS, second, NULL), STATUS_SUCCESS);

@@ -29,21 +29,16 @@ static void complete_pended(PCFLT_RELATED_OBJECTS objects)
 /* TeardownStart completes what is pended; TeardownComplete comes after that. */
 static void test_detach_while_pended(void)
 {
-        GThread *caller;
-        PFILE_OBJECT file;
+        struct one_reading reading;
 
         one_set_up();
         one.on_pre = pend;
         one.on_start = complete_pended;
-        engine_assert_status(one_load(), STATUS_SUCCESS);
-        one_expect("registered setup(1) started");
-        file = engine_open_file();
-        caller = engine_run_on_thread(engine_read_of(file, 10));
-        one_wait_for("pended");
+        one_load_quietly();
+        reading = one_start_reading(0, "pended");
         detach(NULL);
-        engine_assert_status(engine_join(caller), STATUS_CANCELLED);
+        engine_assert_status(one_end_reading(&reading), STATUS_CANCELLED);
         one_expect("pre pended query start(1) let-go complete(1)");
-        fm_object_unref(file);
         one_tear_down();
 }
 
@@ -58,24 +53,19 @@ static void go_on(PCFLT_RELATED_OBJECTS objects)
 static void test_detach_lets_pended_go_on(void)
 {
         g_autofree char *said = NULL;
-        GThread *caller;
-        PFILE_OBJECT file;
+        struct one_reading reading;
 
         one_set_up();
         one.on_pre = pend;
         one.on_start = go_on;
-        engine_assert_status(one_load(), STATUS_SUCCESS);
-        one_expect("registered setup(1) started");
-        file = engine_open_file();
-        caller = engine_run_on_thread(engine_read_of(file, 10));
-        one_wait_for("pended");
+        one_load_quietly();
+        reading = one_start_reading(0, "pended");
         detach(NULL);
-        engine_assert_status(engine_join(caller), STATUS_SUCCESS);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
         /* One post-operation comes, as usual or early, as the threads happen to run; the end is after it. */
         said = one_take_words();
         g_assert_true(!strstr(said, "post") != !strstr(said, "drained"));
         g_assert_true(g_str_has_suffix(said, "complete(1)"));
-        fm_object_unref(file);
         one_tear_down();
 }
 
@@ -91,7 +81,11 @@ static void wait_at_bottom(struct fm_operation *operation)
 
 static FLT_PREOP_CALLBACK_STATUS swap(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
 {
+        PMDL mdl = IoAllocateMdl(data, sizeof(*data), FALSE, FALSE, NULL);
+
+        MmBuildMdlForNonPagedPool(mdl);
         data->Iopb->Parameters.Read.ReadBuffer = data;
+        data->Iopb->Parameters.Read.MdlAddress = mdl;
         FltSetCallbackDataDirty(data);
         return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
@@ -99,21 +93,16 @@ static FLT_PREOP_CALLBACK_STATUS swap(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJ
 /* What has changed parameters has to copy back: it is waited for, not drained. */
 static void test_swapped_is_waited_for(void)
 {
-        GThread *caller;
-        PFILE_OBJECT file;
+        struct one_reading reading;
 
         one_set_up();
         one.on_pre = swap;
-        engine_assert_status(one_load(), STATUS_SUCCESS);
-        one_expect("registered setup(1) started");
-        file = engine_open_file();
+        one_load_quietly();
         engine_bottom_hook = wait_at_bottom;
-        caller = engine_run_on_thread(engine_read_of(file, 10));
-        one_wait_for("bottom");
+        reading = one_start_reading(0, "bottom");
         detach(NULL);
-        engine_assert_status(engine_join(caller), STATUS_SUCCESS);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
         one_expect("pre bottom query start(1) done post complete(1)");
-        fm_object_unref(file);
         one_tear_down();
 }
 
@@ -128,20 +117,15 @@ static void wait_for_complete(struct fm_operation *operation)
 
 static void test_unload_drains(void)
 {
-        GThread *caller;
-        PFILE_OBJECT file;
+        struct one_reading reading;
 
         one_set_up();
-        engine_assert_status(one_load(), STATUS_SUCCESS);
-        one_expect("registered setup(1) started");
-        file = engine_open_file();
+        one_load_quietly();
         engine_bottom_hook = wait_for_complete;
-        caller = engine_run_on_thread(engine_read_of(file, 10));
-        one_wait_for("bottom");
+        reading = one_start_reading(0, "bottom");
         engine_assert_status(fm_filter_unload("one", false), STATUS_SUCCESS);
-        engine_assert_status(engine_join(caller), STATUS_SUCCESS);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
         one_expect("pre bottom unload(0) start(2) drained complete(2) unloaded");
-        fm_object_unref(file);
         one_tear_down();
 }
 
@@ -155,20 +139,16 @@ static FLT_PREOP_CALLBACK_STATUS shorten(PFLT_CALLBACK_DATA data, PCFLT_RELATED_
 
 static void test_changed_length_is_drained(void)
 {
-        GThread *caller;
-        PFILE_OBJECT file;
+        struct one_reading reading;
 
         one_set_up();
         one.on_pre = shorten;
         one_load_quietly();
-        file = engine_open_file();
         engine_bottom_hook = wait_for_complete;
-        caller = engine_run_on_thread(engine_read_of(file, 10));
-        one_wait_for("bottom");
+        reading = one_start_reading(0, "bottom");
         detach(NULL);
-        engine_assert_status(engine_join(caller), STATUS_SUCCESS);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
         one_expect("pre bottom query start(1) drained complete(1)");
-        fm_object_unref(file);
         one_tear_down();
 }
 
@@ -298,24 +278,17 @@ static void test_kind_of_what_is_drained(void)
         };
 
         for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-                struct fm_operation *operation;
-                PFILE_OBJECT file;
-                GThread *caller;
+                struct one_reading reading;
 
                 one_set_up();
                 one.on_post = keep_flags;
                 one_load_quietly();
-                file = engine_open_file();
                 engine_bottom_hook = wait_for_complete;
-                operation = engine_read_of(file, 10);
-                operation->data.Flags = kinds[i];
-                caller = engine_run_on_thread(operation);
-                one_wait_for("bottom");
+                reading = one_start_reading(kinds[i], "bottom");
                 detach(NULL);
-                engine_join(caller);
+                one_end_reading(&reading);
                 g_assert_cmphex(drained_flags, ==,
                                 kinds[i] | FLTFL_CALLBACK_DATA_DRAINING_IO | FLTFL_CALLBACK_DATA_POST_OPERATION);
-                fm_object_unref(file);
                 one_tear_down();
         }
 }
@@ -333,11 +306,131 @@ static void test_detach_from_a_callback(void)
 {
         one_set_up();
         one.on_pre = detach_oneself;
-        engine_assert_status(one_load(), STATUS_SUCCESS);
-        one_expect("registered setup(1) started");
+        one_load_quietly();
         engine_assert_status(one_read(), STATUS_SUCCESS);
         one_wait_for("complete(");
         one_expect("pre query start(1) returns complete(1)");
+        one_tear_down();
+}
+
+/* ---- operations that filters send down again, or take back ---- */
+
+static FLT_PREOP_CALLBACK_STATUS synchronize(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+{
+        return FLT_PREOP_SYNCHRONIZE;
+}
+
+static bool is_upper(PCFLT_RELATED_OBJECTS objects)
+{
+        return objects->Instance == one_instance();
+}
+
+static FLT_POSTOP_CALLBACK_STATUS send_again(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
+                                             FLT_POST_OPERATION_FLAGS flags)
+{
+        if ((flags & FLTFL_POST_OPERATION_DRAINING) || !is_upper(objects))
+                return FLT_POSTOP_FINISHED_PROCESSING;
+        one_say("again");
+        FltReissueSynchronousIo(objects->Instance, data);
+        engine_assert_status(data->IoStatus.Status, STATUS_SUCCESS);
+        g_assert_cmpuint(data->IoStatus.Information, ==, 7);
+        one_say("came-back");
+        return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static const char *second_read_waits_for;
+
+static void hold_second_read(struct fm_operation *operation)
+{
+        if (!(operation->data.Flags & FLTFL_CALLBACK_DATA_REISSUED_IO))
+                return;
+        one_say("bottom");
+        one_wait_for(second_read_waits_for);
+        one_say("left");
+}
+
+/* The teardown of who sends it again waits for that: it is his post-operation that runs. */
+static void test_detach_while_reissuing(void)
+{
+        struct one_reading reading;
+
+        one_set_up();
+        one.on_pre = synchronize;
+        one.on_post = send_again;
+        one_load_quietly();
+        engine_bottom_hook = hold_second_read;
+        second_read_waits_for = "start(";
+        reading = one_start_reading(0, "bottom");
+        detach(NULL);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
+        one_expect("pre post again bottom query start(1) left came-back complete(1)");
+        one_tear_down();
+}
+
+/* Who is below and sees it a second time is drained as from any other operation. */
+static void test_detach_below_while_reissuing(void)
+{
+        UNICODE_STRING lower = RTL_CONSTANT_STRING(L"lower");
+        struct one_reading reading;
+
+        one_set_up();
+        one_set_instance(ONE_INSTANCES, "lower", "100", 0);
+        one.on_pre = synchronize;
+        one.on_post = send_again;
+        one_load_quietly();
+        engine_bottom_hook = hold_second_read;
+        second_read_waits_for = "complete(";
+        reading = one_start_reading(0, "bottom");
+        engine_assert_status(FltDetachVolume(one.filter, engine_volume, &lower), STATUS_SUCCESS);
+        engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
+        one_expect("pre pre post post again pre bottom query start(1) drained complete(1) left came-back");
+        one_tear_down();
+}
+
+static const FLT_OPERATION_REGISTRATION of_creates[] = {
+        { IRP_MJ_CREATE, 0, one_pre, one_post },
+        { IRP_MJ_OPERATION_END },
+};
+
+/* The lower one stays in its post-operation, so the file is open; the upper one is drained. */
+static FLT_POSTOP_CALLBACK_STATUS take_back_open(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
+                                                 FLT_POST_OPERATION_FLAGS flags)
+{
+        if (!is_upper(objects) && !(flags & FLTFL_POST_OPERATION_DRAINING)) {
+                one_say("opened");
+                one_wait_for("complete(");
+        } else {
+                FltCancelFileOpen(objects->Instance, objects->FileObject);
+        }
+        return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static gpointer create(gpointer unused)
+{
+        engine_assert_status(engine_create_once(), STATUS_SUCCESS);
+        return NULL;
+}
+
+/* Who is drained can't take the open back: it is reported, and the file stays open. */
+static void test_cancel_file_open_while_draining(void)
+{
+        uint64_t before = fm_violation_count();
+        UNICODE_STRING upper = RTL_CONSTANT_STRING(L"one");
+        GThread *opener;
+
+        one_set_up();
+        one_set_instance(ONE_INSTANCES, "lower", "100", 0);
+        one.registration.OperationRegistration = of_creates;
+        one.on_post = take_back_open;
+        one_load_quietly();
+        opener = g_thread_new("opener", create, NULL);
+        one_wait_for("opened");
+        engine_assert_status(FltDetachVolume(one.filter, engine_volume, &upper), STATUS_SUCCESS);
+        g_thread_join(opener);
+        one_expect("pre pre post opened query start(1) drained complete(1)");
+        g_assert_cmpuint(fm_violation_count(), ==, before + 1);
+        /* CREATE, and no CLEANUP or CLOSE before the create was over. */
+        g_assert_cmpstr(engine_trace, ==, ".");
         one_tear_down();
 }
 
@@ -357,15 +450,12 @@ static FLT_POSTOP_CALLBACK_STATUS pend_post(PFLT_CALLBACK_DATA data, PCFLT_RELAT
 static void check_pended_for_ever(NTSTATUS status, const char *said)
 {
         uint64_t before = fm_violation_count();
-        PFILE_OBJECT file = engine_open_file();
-        GThread *caller = engine_run_on_thread(engine_read_of(file, 10));
+        struct one_reading reading = one_start_reading(0, "pended");
 
-        one_wait_for("pended");
         detach(NULL);
-        engine_assert_status(engine_join(caller), status);
+        engine_assert_status(one_end_reading(&reading), status);
         g_assert_cmpuint(fm_violation_count(), ==, before + 1);
         one_expect(said);
-        fm_object_unref(file);
         engine_assert_status(FltAttachVolume(one.filter, engine_volume, NULL, NULL), STATUS_SUCCESS);
         g_free(one_take_words());
 }
@@ -398,6 +488,9 @@ int main(int argc, char **argv)
         g_test_add_func("/draining/file-stays-while-draining", test_file_stays_while_draining);
         g_test_add_func("/draining/kind-of-what-is-drained", test_kind_of_what_is_drained);
         g_test_add_func("/draining/detach-from-a-callback", test_detach_from_a_callback);
+        g_test_add_func("/draining/detach-while-reissuing", test_detach_while_reissuing);
+        g_test_add_func("/draining/detach-below-while-reissuing", test_detach_below_while_reissuing);
+        g_test_add_func("/draining/cancel-file-open", test_cancel_file_open_while_draining);
         g_test_add_func("/draining/pended-for-ever", test_pended_for_ever);
         return g_test_run();
 }

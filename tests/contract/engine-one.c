@@ -211,3 +211,23 @@ NTSTATUS one_read(void)
         fm_object_unref(file);
         return status;
 }
+
+struct one_reading one_start_reading(FLT_CALLBACK_DATA_FLAGS kind, const char *until)
+{
+        struct one_reading reading = { .file = engine_open_file() };
+        struct fm_operation *operation = engine_read_of(reading.file, 10);
+
+        if (kind)
+                operation->data.Flags = kind;
+        reading.caller = engine_run_on_thread(operation);
+        one_wait_for(until);
+        return reading;
+}
+
+NTSTATUS one_end_reading(struct one_reading *reading)
+{
+        NTSTATUS status = engine_join(reading->caller);
+
+        fm_object_unref(reading->file);
+        return status;
+}

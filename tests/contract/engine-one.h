@@ -57,3 +57,10 @@ void one_tear_down(void);
 
 /* A read of a file of its own. */
 NTSTATUS one_read(void);
+/* The same on a thread: returns when that was said. kind: its FLTFL_CALLBACK_DATA_*; 0: an IRP. */
+struct one_reading {
+        PFILE_OBJECT file;
+        GThread *caller;
+};
+struct one_reading one_start_reading(FLT_CALLBACK_DATA_FLAGS kind, const char *until);
+NTSTATUS one_end_reading(struct one_reading *reading);

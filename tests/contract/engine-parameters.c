@@ -384,6 +384,92 @@ static void test_swapped_buffers(void)
         engine_tear_down();
 }
 
+/* ---- how large a swapped buffer is ---- */
+
+static struct {
+        size_t size;
+        bool aligned, without_mdl;
+        ULONG length_below;
+} sized;
+
+static void swap_sized(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        PFLT_PARAMETERS parameters = &data->Iopb->Parameters;
+        PVOID buffer = sized.aligned ? FltAllocatePoolAlignedWithTag(objects->Instance, NonPagedPool, sized.size, 'tset')
+                                     : ExAllocatePoolWithTag(NonPagedPool, sized.size, 'tset');
+        PMDL mdl = IoAllocateMdl(buffer, (ULONG)sized.size, FALSE, FALSE, NULL);
+
+        MmBuildMdlForNonPagedPool(mdl);
+        parameters->Read.ReadBuffer = buffer;
+        parameters->Read.MdlAddress = sized.without_mdl ? NULL : mdl;
+        if (sized.without_mdl)
+                IoFreeMdl(mdl);
+        FltSetCallbackDataDirty(data);
+        script->context = buffer;
+}
+
+static void free_sized(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                       PVOID context, FLT_POST_OPERATION_FLAGS flags)
+{
+        if (sized.aligned)
+                FltFreePoolAlignedWithTag(objects->Instance, context, 'tset');
+        else
+                ExFreePoolWithTag(context, 'tset');
+}
+
+static void keep_length(struct fm_operation *operation)
+{
+        sized.length_below = operation->iopb.Parameters.Read.Length;
+}
+
+/* As long as the transfer; of what bypasses the cache, as its sectors. What is shorter is reported, and all that is used. */
+static void test_swapped_size(void)
+{
+        static const struct {
+                ULONG length, irp_flags;
+                size_t size;
+                bool without_mdl;
+                unsigned violations;
+                ULONG length_below;
+        } rows[] = {
+                { 1000, 0, 1000, false, 0, 1000 },
+                { 1000, 0, 999, false, 1, 999 },
+                { 1000, IRP_NOCACHE, 1024, false, 0, 1000 },
+                { 1000, IRP_NOCACHE, 1023, false, 1, 1000 },
+                { 1024, IRP_NOCACHE, 1024, false, 0, 1024 },
+                { 4096, IRP_NOCACHE | IRP_PAGING_IO, 4095, false, 1, 4095 },
+                { 1000, 0, 1000, true, 1, 1000 },
+        };
+
+        engine_set_up();
+        engine_scripts[1].pre = swap_sized;
+        engine_scripts[1].post = free_sized;
+        engine_bottom_hook = keep_length;
+        for (unsigned i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
+                PFILE_OBJECT file = engine_open_file();
+                struct fm_operation *operation = engine_read_of(file, rows[i / 2].length);
+
+                sized.size = rows[i / 2].size;
+                sized.aligned = i & 1;
+                sized.without_mdl = rows[i / 2].without_mdl;
+                operation->iopb.IrpFlags |= rows[i / 2].irp_flags;
+                operation->iopb.Parameters.Read.ReadBuffer = old_buffer;
+                engine_expect_violations(engine_assert_status(fm_operation_run(operation), STATUS_SUCCESS),
+                                         rows[i / 2].violations);
+                g_assert_cmpuint(sized.length_below, ==, rows[i / 2].length_below);
+                g_assert_cmpuint(operation->iopb.Parameters.Read.Length, ==, rows[i / 2].length);
+                fm_operation_free(operation);
+                fm_object_unref(file);
+        }
+        /* What is no IRP has no MDLs. */
+        sized.without_mdl = sized.aligned = false;
+        engine_expect_violations(engine_run_with(IRP_MJ_READ, 0, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION), 1);
+        sized.without_mdl = true;
+        engine_expect_violations(engine_run_with(IRP_MJ_READ, 0, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION), 0);
+        engine_bottom_hook = NULL;
+        engine_tear_down();
+}
+
 /* The MDL that is made is the operation's: all see it, none has swapped it in, and it goes with the operation. */
 static PMDL locked_mdl;
 
@@ -527,6 +613,90 @@ static void test_reparse_of_a_pended_create(void)
         engine_tear_down();
 }
 
+/* ---- reparse points of the file system's ---- */
+
+#define TAG_OF_TEST 7 /* as the bottom says in Information */
+
+static ULONG points_left; /* how many creates meet one */
+static ULONG options_below;
+
+static void meet_reparse_point(struct fm_operation *operation)
+{
+        if (operation->iopb.MajorFunction != IRP_MJ_CREATE)
+                return;
+        options_below = operation->iopb.Parameters.Create.Options;
+        engine_bottom_status = points_left ? STATUS_REPARSE : STATUS_SUCCESS;
+        if (!points_left)
+                return;
+        points_left--;
+        operation->data.TagData = ExAllocatePoolWithTag(NonPagedPool, sizeof(FLT_TAG_DATA_BUFFER), 'tset');
+        operation->data.TagData->FileTag = TAG_OF_TEST;
+}
+
+static void see_tag(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
+                    FLT_POST_OPERATION_FLAGS flags)
+{
+        script->seen_status = data->IoStatus.Status;
+        g_assert_true(NT_SUCCESS(data->IoStatus.Status));
+        if (data->IoStatus.Status == STATUS_REPARSE)
+                g_assert_cmpuint(data->TagData->FileTag, ==, TAG_OF_TEST);
+        else
+                g_assert_null(data->TagData);
+}
+
+/* Opens the reparse point itself. */
+static void open_point(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                       PVOID context, FLT_POST_OPERATION_FLAGS flags)
+{
+        see_tag(script, data, objects, context, flags);
+        data->Iopb->Parameters.Create.Options |= FILE_OPEN_REPARSE_POINT;
+        FltSetCallbackDataDirty(data);
+        FltReissueSynchronousIo(objects->Instance, data);
+        g_assert_null(data->TagData);
+}
+
+static void rename_point(struct engine_script *script, PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                         PVOID context, FLT_POST_OPERATION_FLAGS flags)
+{
+        see_tag(script, data, objects, context, flags);
+        if (data->IoStatus.Status != STATUS_REPARSE)
+                return;
+        engine_assert_status(IoReplaceFileObjectName(objects->FileObject, new_name,
+                                                     (USHORT)(fm_utf16_length(new_name) * sizeof(WCHAR))),
+                             STATUS_SUCCESS);
+        data->IoStatus.Information = IO_REPARSE;
+}
+
+/* All post-creates see it, with its data; one may open it, or give another name; if none does it, the open fails. */
+static void test_reparse_points(void)
+{
+        static WCHAR target[] = L"\\target";
+
+        engine_set_up();
+        engine_bottom_hook = meet_reparse_point;
+        for (int i = 0; i < ENGINE_FILTERS; i++)
+                engine_scripts[i].post = see_tag;
+        points_left = 1;
+        engine_assert_status(engine_create_once(), STATUS_IO_REPARSE_TAG_NOT_HANDLED);
+        engine_expect_trace("abc.CBA");
+        for (int i = 0; i < ENGINE_FILTERS; i++)
+                engine_assert_status(engine_scripts[i].seen_status, STATUS_REPARSE);
+
+        engine_scripts[1].post = open_point;
+        points_left = 1;
+        engine_assert_status(engine_create_once(), STATUS_SUCCESS);
+        g_assert_cmphex(options_below & FILE_OPEN_REPARSE_POINT, ==, FILE_OPEN_REPARSE_POINT);
+        engine_assert_status(engine_scripts[0].seen_status, STATUS_SUCCESS);
+        engine_trace[0] = 0;
+
+        engine_scripts[1].post = rename_point;
+        new_name = target;
+        points_left = 1;
+        engine_assert_status(engine_create_once(), STATUS_SUCCESS);
+        engine_expect_trace("abc.CBAabc.CBA");
+        engine_tear_down();
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -539,8 +709,10 @@ int main(int argc, char **argv)
         g_test_add_func("/parameters/swapped-mdl", test_swapped_mdl);
         g_test_add_func("/parameters/swapped-without-post", test_swapped_without_post);
         g_test_add_func("/parameters/swapped-buffers", test_swapped_buffers);
+        g_test_add_func("/parameters/swapped-size", test_swapped_size);
         g_test_add_func("/parameters/locked-buffer", test_locked_buffer);
         g_test_add_func("/parameters/reparse-names", test_reparse_names);
         g_test_add_func("/parameters/reparse-of-a-pended-create", test_reparse_of_a_pended_create);
+        g_test_add_func("/parameters/reparse-points", test_reparse_points);
         return g_test_run();
 }

@@ -2,6 +2,8 @@
 /* How a filter becomes known, and starts: FLT_REGISTRATION, the registry, DriverEntry. */
 #include "engine-one.h"
 
+#include <glib/gstdio.h>
+
 /* ---- registration ---- */
 
 #define UP_TO(field) offsetof(FLT_REGISTRATION, field)
@@ -232,6 +234,8 @@ static void test_register_twice(void)
  */
 static void test_nothing_registered(void)
 {
+        PFLT_CONTEXT context;
+
         one_set_up();
         one.registration = (FLT_REGISTRATION){ .Size = sizeof(FLT_REGISTRATION), .Version = FLT_REGISTRATION_VERSION };
         engine_assert_status(one_load(), STATUS_SUCCESS);
@@ -242,6 +246,8 @@ static void test_nothing_registered(void)
         engine_assert_status(fm_filter_unload("one", true), STATUS_FLT_DO_NOT_DETACH);
         g_assert_cmpuint(engine_volume->instances->len, ==, 1);
         g_assert_false(fm_volume_wants(engine_volume, ~UINT64_C(0)));
+        engine_assert_status(FltAllocateContext(one.filter, FLT_INSTANCE_CONTEXT, 16, NonPagedPool, &context),
+                             STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND);
         /* Only the end of the filter manager ends one. */
         fm_filter_unload_all();
         g_assert_cmpuint(engine_volume->instances->len, ==, 0);
@@ -287,6 +293,42 @@ static void test_nothing_before_start(void)
         one_tear_down();
 }
 
+static void write_filter(const char *directory, const char *name, const char *image)
+{
+        g_autofree char *description = g_strdup_printf("%s/%s.conf", directory, name);
+        g_autofree char *text = g_strdup_printf("[Service]\nName=%s\nAltitude=1000\nInstanceName=i\n", name);
+        g_autofree char *path = g_strdup_printf("%s/%s.so", directory, name);
+
+        g_assert_true(g_file_set_contents(description, text, -1, NULL));
+        if (image)
+                g_assert_true(g_file_set_contents(path, image, -1, NULL));
+}
+
+static void remove_filter(const char *directory, const char *name)
+{
+        g_autofree char *description = g_strdup_printf("%s/%s.conf", directory, name);
+        g_autofree char *path = g_strdup_printf("%s/%s.so", directory, name);
+
+        g_remove(description);
+        g_remove(path);
+}
+
+static void test_load_statuses(void)
+{
+        g_autofree char *directory = g_dir_make_tmp("fltsim-register-XXXXXX", NULL);
+
+        fm_filter_directory_add(directory);
+        write_filter(directory, "no-filter", "this is no shared object");
+        write_filter(directory, "no-image", NULL);
+        engine_assert_status(FltLoadFilter(&(UNICODE_STRING)RTL_CONSTANT_STRING(L"no-filter")),
+                             STATUS_INVALID_IMAGE_FORMAT);
+        engine_assert_status(FltLoadFilter(&(UNICODE_STRING)RTL_CONSTANT_STRING(L"no-image")),
+                             STATUS_OBJECT_NAME_NOT_FOUND);
+        remove_filter(directory, "no-filter");
+        remove_filter(directory, "no-image");
+        g_rmdir(directory);
+}
+
 static void test_driver_entry_fails(void)
 {
         uint64_t before;
@@ -319,6 +361,7 @@ int main(int argc, char **argv)
         g_test_add_func("/register/nothing-registered", test_nothing_registered);
         g_test_add_func("/register/shutdown-has-no-post", test_shutdown_has_no_post);
         g_test_add_func("/register/nothing-before-start", test_nothing_before_start);
+        g_test_add_func("/register/load-statuses", test_load_statuses);
         g_test_add_func("/register/driver-entry-fails", test_driver_entry_fails);
         return g_test_run();
 }

@@ -148,19 +148,15 @@ static FLT_PREOP_CALLBACK_STATUS stay(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJ
 static void test_unregister_waits_for_operations(void)
 {
         for (int i = 0; i < 2; i++) {
-                PFILE_OBJECT file;
-                GThread *caller;
+                struct one_reading reading;
 
                 one_set_up();
                 one.on_pre = i ? stay : defer;
                 one_load_quietly();
-                file = engine_open_file();
-                caller = engine_run_on_thread(engine_read_of(file, 10));
-                one_wait_for("inside");
+                reading = one_start_reading(0, "inside");
                 engine_assert_status(fm_filter_unload("one", false), STATUS_SUCCESS);
-                engine_assert_status(engine_join(caller), STATUS_SUCCESS);
+                engine_assert_status(one_end_reading(&reading), STATUS_SUCCESS);
                 expect_before_the_end(i ? "stayed" : "deferred");
-                fm_object_unref(file);
                 one_tear_down();
         }
 }

@@ -130,11 +130,10 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
         return NT_SUCCESS(status) ? FltStartFiltering(objects_filter) : status;
 }
 
-void objects_set_up(void)
+static void load(void)
 {
         g_autofree char *error = NULL;
 
-        irp_set_up();
         memset(state.cleaned, 0, sizeof(state.cleaned));
         state.conflicts = 0;
         objects_on(0, NULL, NULL);
@@ -143,6 +142,18 @@ void objects_set_up(void)
         if (!NT_SUCCESS(fm_driver_start("objects", entry, &error)))
                 g_error("%s", error);
         g_assert_nonnull(objects_instance);
+}
+
+void objects_set_up(void)
+{
+        irp_set_up();
+        load();
+}
+
+void objects_set_up_with(const struct fm_session_options *options)
+{
+        irp_set_up_with(~UINT64_C(0), options);
+        load();
 }
 
 void objects_tear_down(void)

@@ -14,6 +14,8 @@ extern PFLT_INSTANCE objects_instance;
 extern PFLT_VOLUME objects_volume;
 
 void objects_set_up(void);
+/* The same with other options for the mount. */
+void objects_set_up_with(const struct fm_session_options *options);
 void objects_tear_down(void);
 
 /* What is called in the pre- and post-operations of a major; NULL: nothing. Both see what was written before the call.

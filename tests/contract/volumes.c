@@ -12,6 +12,7 @@
 #include "fltmgr/loader.h"
 #include "fltmgr/manager.h"
 #include "nt/object.h"
+#include "nt/process.h"
 #include "nt/registry.h"
 #include "nt/verifier.h"
 
@@ -23,7 +24,7 @@ static GMutex lock;
 static GString *events; /* lock */
 static _Atomic unsigned creates; /* pre-operations that have seen one */
 static NTSTATUS mount_with;       /* what "low" makes of a mount: the result of its pre-operation, unless it is a success */
-static void (*in_setup)(PCFLT_RELATED_OBJECTS objects);
+static void (*in_setup)(PCFLT_RELATED_OBJECTS objects), (*in_start)(PCFLT_RELATED_OBJECTS objects);
 
 static G_GNUC_PRINTF(2, 3) void record(int i, const char *format, ...)
 {
@@ -84,6 +85,8 @@ static NTSTATUS FLTAPI setup(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_SETUP_F
 static VOID FLTAPI teardown_start(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_TEARDOWN_FLAGS reason)
 {
         record(filter_of(objects), "start(%x)", reason);
+        if (in_start)
+                in_start(objects);
 }
 
 static VOID FLTAPI teardown_complete(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_TEARDOWN_FLAGS reason)
@@ -125,6 +128,23 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI post_volume(PFLT_CALLBACK_DATA data, PC
         return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+static _Atomic(PFLT_CALLBACK_DATA) pended; /* a shutdown that "low" has pended */
+static bool pends;
+
+static FLT_PREOP_CALLBACK_STATUS FLTAPI pre_shutdown(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                                     PVOID *context)
+{
+        g_assert_true(data->Iopb->TargetInstance == objects->Instance);
+        g_assert_null(objects->FileObject);
+        g_assert_cmpint(data->RequestorMode, ==, KernelMode);
+        g_assert_true(FLT_IS_IRP_OPERATION(data));
+        record(filter_of(objects), "shutdown(%c)", objects->Volume->DosName.Buffer[0]);
+        if (filter_of(objects) != LOW || !pends)
+                return FLT_PREOP_SUCCESS_NO_CALLBACK;
+        pended = data;
+        return FLT_PREOP_PENDING;
+}
+
 static NTSTATUS unload(int i)
 {
         FltUnregisterFilter(filters[i]);
@@ -146,6 +166,7 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, int i)
 {
         static const FLT_OPERATION_REGISTRATION operations[] = {
                 { IRP_MJ_CREATE, 0, pre_create, NULL },
+                { IRP_MJ_SHUTDOWN, 0, pre_shutdown, NULL },
                 { IRP_MJ_VOLUME_MOUNT, 0, pre_volume, post_volume },
                 { IRP_MJ_VOLUME_DISMOUNT, 0, pre_volume, post_volume },
                 { IRP_MJ_OPERATION_END },
@@ -231,7 +252,9 @@ static void begin(void)
         events = g_string_new(NULL);
         creates = 0;
         mount_with = STATUS_SUCCESS;
-        in_setup = NULL;
+        in_setup = in_start = NULL;
+        pended = NULL;
+        pends = false;
 }
 
 static void end(void)
@@ -338,6 +361,29 @@ static void test_operations_of_setup(void)
         expect("high:setup(5)");
         g_assert_cmpuint(creates, ==, 1);
         fm_volume_remove(volume);
+        end();
+}
+
+static void look_at_requestor(PCFLT_RELATED_OBJECTS objects)
+{
+        record(filter_of(objects), "process-%u", (unsigned)(ULONG_PTR)PsGetCurrentProcessId());
+}
+
+/* Instances are set up on behalf of whoever makes the first operation. */
+static void test_requestor_of_setup(void)
+{
+        struct fm_requestor requestor = { .thread = fm_thread_ref_by_id(1) };
+        PFLT_VOLUME volume;
+
+        begin();
+        load(HIGH);
+        in_setup = look_at_requestor;
+        volume = add_volume();
+        fm_operation_free(fm_operation_new(volume, IRP_MJ_CREATE, NULL, &requestor));
+        expect("high:setup(5) high:process-1");
+        in_setup = NULL;
+        fm_volume_remove(volume);
+        fm_object_unref(requestor.thread);
         end();
 }
 
@@ -497,6 +543,97 @@ static void test_contexts_of_each(void)
         end();
 }
 
+/* A dismount takes the contexts that others still refer to off the volume, and none comes after it. */
+static void test_volume_contexts_at_dismount(void)
+{
+        PFLT_CONTEXT held, late;
+        PFLT_VOLUME volume;
+
+        begin();
+        load(HIGH);
+        volume = add_volume();
+        fm_flt_object_ref(volume);
+        do_create(volume);
+        g_assert_cmphex((guint32)FltGetVolumeContext(filters[HIGH], volume, &held), ==, STATUS_SUCCESS);
+        fm_volume_remove(volume);
+        expect("high:setup(5) high:start(8) high:complete(8) high:instance-context-cleanup");
+        g_assert_cmphex((guint32)FltGetVolumeContext(filters[HIGH], volume, &late), ==, (guint32)STATUS_NOT_FOUND);
+        g_assert_cmphex((guint32)FltSetVolumeContext(volume, FLT_SET_CONTEXT_KEEP_IF_EXISTS, held, NULL), ==,
+                        (guint32)STATUS_FLT_DELETING_OBJECT);
+        FltReleaseContext(held);
+        expect("high:volume-context-cleanup");
+        fm_flt_object_unref(volume);
+        end();
+}
+
+/* The end of the filter manager: each instance is told once, before anything is torn down; a volume not used has none. */
+static void test_shutdown(void)
+{
+        PFLT_VOLUME volumes[3];
+
+        begin();
+        load(HIGH);
+        load(LOW);
+        for (unsigned i = 0; i < G_N_ELEMENTS(volumes); i++)
+                volumes[i] = add_volume();
+        do_create(volumes[0]);
+        do_create(volumes[2]);
+        g_string_set_size(events, 0);
+        fm_volume_shutdown_all();
+        expect("high:shutdown(C) low:shutdown(C) high:shutdown(E) low:shutdown(E)");
+        /* They are all there, and the last may be used for the first time. */
+        do_create(volumes[0]);
+        do_create(volumes[1]);
+        expect("high:setup(5) low:setup(5)");
+        for (unsigned i = 0; i < G_N_ELEMENTS(volumes); i++)
+                fm_volume_remove(volumes[i]);
+        end();
+}
+
+static gpointer complete_shutdown(gpointer unused)
+{
+        while (!atomic_load(&pended))
+                g_thread_yield();
+        record(LOW, "completes");
+        FltCompletePendedPreOperation(pended, FLT_PREOP_SUCCESS_NO_CALLBACK, NULL);
+        return NULL;
+}
+
+static void complete_in_teardown(PCFLT_RELATED_OBJECTS objects)
+{
+        if (filter_of(objects) == LOW)
+                FltCompletePendedPreOperation(pended, FLT_PREOP_SUCCESS_NO_CALLBACK, NULL);
+}
+
+/* Who pends it is waited for; one that takes too long gets to its teardown with it. */
+static void test_shutdown_pended(void)
+{
+        GThread *completer;
+        PFLT_VOLUME volumes[2];
+
+        begin();
+        load(HIGH);
+        load(LOW);
+        for (unsigned i = 0; i < G_N_ELEMENTS(volumes); i++)
+                volumes[i] = add_volume();
+        do_create(volumes[1]);
+        g_string_set_size(events, 0);
+        pends = true;
+        completer = g_thread_new("completer", complete_shutdown, NULL);
+        fm_volume_shutdown_all();
+        expect("high:shutdown(D) low:shutdown(D) low:completes");
+        g_thread_join(completer);
+
+        g_setenv("FLTSIM_VERIFIER_PATIENCE", "10", TRUE);
+        fm_volume_shutdown_all();
+        g_unsetenv("FLTSIM_VERIFIER_PATIENCE");
+        expect("high:shutdown(D) low:shutdown(D)");
+        in_start = complete_in_teardown;
+        fm_volume_remove(volumes[1]);
+        fm_volume_remove(volumes[0]);
+        end();
+}
+
 /* Volumes come, are used and go while a filter is loaded and unloaded. */
 static gpointer churn_volumes(gpointer data)
 {
@@ -536,12 +673,16 @@ int main(int argc, char **argv)
         g_test_add_func("/volumes/attach-of-later-filter", test_attach_of_later_filter);
         g_test_add_func("/volumes/first-operations-at-once", test_first_operations_at_once);
         g_test_add_func("/volumes/operations-of-setup", test_operations_of_setup);
+        g_test_add_func("/volumes/requestor-of-setup", test_requestor_of_setup);
         g_test_add_func("/volumes/attach-by-hand-first", test_attach_by_hand_first);
         g_test_add_func("/volumes/removed-unused", test_removed_unused);
         g_test_add_func("/volumes/mount-and-dismount", test_mount_and_dismount);
         g_test_add_func("/volumes/mount-refused", test_mount_refused);
         g_test_add_func("/volumes/names", test_names);
         g_test_add_func("/volumes/contexts-of-each", test_contexts_of_each);
+        g_test_add_func("/volumes/contexts-at-dismount", test_volume_contexts_at_dismount);
+        g_test_add_func("/volumes/shutdown", test_shutdown);
+        g_test_add_func("/volumes/shutdown-pended", test_shutdown_pended);
         g_test_add_func("/volumes/churn", test_churn);
         return g_test_run();
 }

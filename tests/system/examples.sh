@@ -53,6 +53,7 @@ mkdir "$SRC/dir"
 scan() { "$FLTSIM" run --filter scanner --agent "$EXAMPLES/scanner-agent MZ" "$SRC" -- "$@"; }
 is "scanner: what the agent refuses is not opened" "$(scan sh -c 'cat program 2>&1' 2>/dev/null | sed 's/.*: //')" "$denied"
 is "scanner: what it allows is" "$(scan cat text empty 2>"$LOG")" "text, not MZ"
+is "scanner: without buffering neither" "$(scan dd if=program bs=4096 iflag=direct 2>/dev/null)" ""
 ok "scanner: the agent says so" grep -qE '^process [0-9]+: allowed$' "$LOG"
 scan sh -c 'mv program dir && ls dir && rm dir/program' >"$T/out" 2>"$LOG"
 is "scanner: what is refused can be renamed and removed" "$? $(cat "$T/out")" "0 program"

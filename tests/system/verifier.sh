@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The verifier: each filter that breaks a rule is named, with the rule, the operation and a backtrace. Logged, the mount lives
-# on; fatal, the filter manager ends with Windows' bug check, its mount is gone, and nobody is left waiting.
+# on; fatal, the filter manager ends with Windows' bug check, its mount is gone, and nobody is left waiting. Completions are
+# raised: what is wrong only there is found, and what is right there is not reported.
 #
 # Arguments: log|fatal PART/PARTS FILTER=RULE[ WORD]...   Every PARTS-th filter is tried; the words are those of
 # tests/filters/meson.build.
@@ -131,7 +132,7 @@ fatal_one() {
   first_line=1
   export -f fatal_command trigger has wait_logged_line wait_pended
   export name words LOG first_line
-  output=$(timeout 120 "$FLTSIM" run --verifier=fatal --log "$LOG" --filter "$TEST_FILTERS/$name.conf" "$SRC" -- \
+  output=$(timeout 120 "$FLTSIM" run --verifier=fatal,dispatch --log "$LOG" --filter "$TEST_FILTERS/$name.conf" "$SRC" -- \
     bash -c fatal_command 2>"$T/stderr")
   status=$?
   directory=${output%%$'\n'*}
@@ -154,7 +155,7 @@ fatal_one() {
 printf text >"$SRC/file"
 printf shot >"$SRC/trigger"
 if [ "$mode" = log ]; then
-  fs_mount || exit 1
+  fs_mount --verifier=log,dispatch || exit 1
 fi
 number=0
 for pair; do

@@ -107,13 +107,15 @@ is "$rounds come and go" "$bad" 0
 ok "and leave nothing behind: descriptors, threads, KiB: $was, then $now" \
   awk -v was="$was" -v now="$now" 'BEGIN { split(was, w); split(now, n); exit !(n[1] <= w[1] && n[2] <= w[2] + 4 && n[3] <= w[3] + 4096) }'
 
-# Under load: I/O on another volume, filters that come and go and attach.
+# Under load: I/O on the first volume and on one that joined, filters that come and go and attach.
 end=$((SECONDS + seconds))
-(while [ $SECONDS -lt $end ]; do echo x >"$MNT/io" && cat "$MNT/io" && mv "$MNT/io" "$MNT/io2" && rm "$MNT/io2" || echo failed; done |
-  grep -v x >"$T/io.failures") &
+for m in "$MNT" "$T/md"; do
+  (while [ $SECONDS -lt $end ]; do echo x >"$m/io" && cat "$m/io" && mv "$m/io" "$m/io2" && rm "$m/io2" || echo failed; done |
+    grep -v x >>"$T/io.failures") &
+done
 (while [ $SECONDS -lt $end ]; do
   "$FLTMC" load "$TEST_FILTERS/pass-all-1.conf" && "$FLTMC" unload pass-all-1
-  "$FLTMC" detach pass-all "$MNT" && "$FLTMC" attach pass-all "$MNT"
+  for m in "$MNT" "$T/md"; do "$FLTMC" detach pass-all "$m" && "$FLTMC" attach pass-all "$m"; done
 done >/dev/null 2>"$T/filters.failures") &
 for i in 1 2; do
   mkdir "$T/s$i" "$T/m$i"
@@ -127,6 +129,7 @@ for i in 1 2; do
 done
 wait
 is "volumes that come and go disturb no I/O" "$(cat "$T/io.failures")" ""
+is "nor do filters that come and go say anything" "$(cat "$T/filters.failures")" ""
 is "nor do they fail while filters come and go" "$(cat "$T"/volumes.? | grep -v round)" ""
 note "$(cat "$T"/volumes.? | grep -c round) volumes in $seconds seconds"
 is "two are left" "$(volumes)" 2
@@ -136,6 +139,26 @@ ok "umount of the last but one" "$FLTSIM" umount "$T/md"
 is "leaves the manager" "$(fs_pid)" "$manager"
 ok "umount of the last" fs_umount
 ok "ends it, before it returns" flock -n "$FLTSIM_RUNTIME_DIR/fltmgr.lock" true
+
+# However the last mount goes, filters are told of the end while its volume is there; of a volume that goes before, of that.
+told() { sed -n 's/.*end: //p' "$LOG" | tr '\n' ' '; }
+for how in umount "umount --lazy" "umount --force" kill; do
+  : >"$LOG"
+  fs_mount --filter "$TEST_FILTERS/tells-end.conf"
+  "$FLTSIM" mount "$T/b" "$T/mb"
+  cat "$MNT/f" "$T/mb/f" >/dev/null
+  manager=$(fs_pid)
+  case $how in
+  kill) kill "$manager" ;;
+  *) "$FLTSIM" umount "$T/mb" && "$FLTSIM" $how "$MNT" ;;
+  esac
+  has_ended "$manager"
+  case $how in
+  kill) wanted="shutdown shutdown teardown(8) teardown(8) unload(1) " ;;
+  *) wanted="teardown(8) shutdown teardown(8) unload(1) " ;;
+  esac
+  is "what filters are told: $how" "$(told)" "$wanted"
+done
 
 # Several that start at once: one becomes the manager.
 for i in 1 2 b c d; do

@@ -45,7 +45,8 @@
 #define PtrOffset(B, O) ((ULONG)((ULONG_PTR)(O) - (ULONG_PTR)(B)))
 #endif
 #ifndef ROUND_TO_SIZE
-#define ROUND_TO_SIZE(_length, _alignment) ((((ULONG_PTR)(_length)) + ((_alignment)-1)) & ~(ULONG_PTR)((_alignment)-1))
+#define ROUND_TO_SIZE(_length, _alignment) \
+        ((((ULONG_PTR)(_length)) + ((_alignment)-1)) & ~(ULONG_PTR)((_alignment)-1))
 #endif
 #ifndef IS_ALIGNED
 #define IS_ALIGNED(_pointer, _alignment) ((((ULONG_PTR)(_pointer)) & ((_alignment)-1)) == 0)
@@ -517,7 +518,8 @@ typedef enum _FLT_SET_CONTEXT_OPERATION {
 } FLT_SET_CONTEXT_OPERATION, *PFLT_SET_CONTEXT_OPERATION;
 
 typedef VOID (*PFLT_CONTEXT_CLEANUP_CALLBACK)(PFLT_CONTEXT Context, FLT_CONTEXT_TYPE ContextType);
-typedef PVOID (*PFLT_CONTEXT_ALLOCATE_CALLBACK)(POOL_TYPE PoolType, SIZE_T Size, FLT_CONTEXT_TYPE ContextType);
+typedef PVOID (*PFLT_CONTEXT_ALLOCATE_CALLBACK)(POOL_TYPE PoolType, SIZE_T Size,
+                                                FLT_CONTEXT_TYPE ContextType);
 typedef VOID (*PFLT_CONTEXT_FREE_CALLBACK)(PVOID Pool, FLT_CONTEXT_TYPE ContextType);
 
 typedef USHORT FLT_CONTEXT_REGISTRATION_FLAGS;
@@ -544,8 +546,8 @@ typedef ULONG FLT_INSTANCE_SETUP_FLAGS;
 #define FLTFL_INSTANCE_SETUP_DETACHED_VOLUME 0x00000008
 #define FLTFL_INSTANCE_SETUP_DEV_VOLUME 0x00000010
 #define FLTFL_INSTANCE_SETUP_TRUSTED_VOLUME 0x00000020
-typedef NTSTATUS (*PFLT_INSTANCE_SETUP_CALLBACK)(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_SETUP_FLAGS Flags,
-                                                 DEVICE_TYPE VolumeDeviceType,
+typedef NTSTATUS (*PFLT_INSTANCE_SETUP_CALLBACK)(PCFLT_RELATED_OBJECTS FltObjects,
+                                                 FLT_INSTANCE_SETUP_FLAGS Flags, DEVICE_TYPE VolumeDeviceType,
                                                  FLT_FILESYSTEM_TYPE VolumeFilesystemType);
 
 typedef ULONG FLT_INSTANCE_QUERY_TEARDOWN_FLAGS;
@@ -558,7 +560,8 @@ typedef ULONG FLT_INSTANCE_TEARDOWN_FLAGS;
 #define FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD 0x00000004
 #define FLTFL_INSTANCE_TEARDOWN_VOLUME_DISMOUNT 0x00000008
 #define FLTFL_INSTANCE_TEARDOWN_INTERNAL_ERROR 0x00000010
-typedef VOID (*PFLT_INSTANCE_TEARDOWN_CALLBACK)(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason);
+typedef VOID (*PFLT_INSTANCE_TEARDOWN_CALLBACK)(PCFLT_RELATED_OBJECTS FltObjects,
+                                                FLT_INSTANCE_TEARDOWN_FLAGS Reason);
 
 typedef ULONG FLT_FILTER_UNLOAD_FLAGS;
 #define FLTFL_FILTER_UNLOAD_MANDATORY 0x00000001
@@ -648,7 +651,8 @@ typedef struct _FLT_NAME_CONTROL {
 } FLT_NAME_CONTROL, *PFLT_NAME_CONTROL;
 
 typedef NTSTATUS (*PFLT_GENERATE_FILE_NAME)(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
-                                            PFLT_CALLBACK_DATA CallbackData, FLT_FILE_NAME_OPTIONS NameOptions,
+                                            PFLT_CALLBACK_DATA CallbackData,
+                                            FLT_FILE_NAME_OPTIONS NameOptions,
                                             PBOOLEAN CacheFileNameInformation, PFLT_NAME_CONTROL FileName);
 
 typedef ULONG FLT_NORMALIZE_NAME_FLAGS;
@@ -657,14 +661,13 @@ typedef ULONG FLT_NORMALIZE_NAME_FLAGS;
 typedef NTSTATUS (*PFLT_NORMALIZE_NAME_COMPONENT)(PFLT_INSTANCE Instance, PCUNICODE_STRING ParentDirectory,
                                                   USHORT VolumeNameLength, PCUNICODE_STRING Component,
                                                   PFILE_NAMES_INFORMATION ExpandComponentName,
-                                                  ULONG ExpandComponentNameLength, FLT_NORMALIZE_NAME_FLAGS Flags,
+                                                  ULONG ExpandComponentNameLength,
+                                                  FLT_NORMALIZE_NAME_FLAGS Flags,
                                                   PVOID *NormalizationContext);
-typedef NTSTATUS (*PFLT_NORMALIZE_NAME_COMPONENT_EX)(PFLT_INSTANCE Instance, PFILE_OBJECT FileObject,
-                                                     PCUNICODE_STRING ParentDirectory, USHORT VolumeNameLength,
-                                                     PCUNICODE_STRING Component,
-                                                     PFILE_NAMES_INFORMATION ExpandComponentName,
-                                                     ULONG ExpandComponentNameLength, FLT_NORMALIZE_NAME_FLAGS Flags,
-                                                     PVOID *NormalizationContext);
+typedef NTSTATUS (*PFLT_NORMALIZE_NAME_COMPONENT_EX)(
+        PFLT_INSTANCE Instance, PFILE_OBJECT FileObject, PCUNICODE_STRING ParentDirectory,
+        USHORT VolumeNameLength, PCUNICODE_STRING Component, PFILE_NAMES_INFORMATION ExpandComponentName,
+        ULONG ExpandComponentNameLength, FLT_NORMALIZE_NAME_FLAGS Flags, PVOID *NormalizationContext);
 typedef VOID (*PFLT_NORMALIZE_CONTEXT_CLEANUP)(PVOID *NormalizationContext);
 
 /* Transactions and sections. */
@@ -672,8 +675,10 @@ typedef VOID (*PFLT_NORMALIZE_CONTEXT_CLEANUP)(PVOID *NormalizationContext);
         (TRANSACTION_NOTIFY_PREPREPARE | TRANSACTION_NOTIFY_PREPARE | TRANSACTION_NOTIFY_COMMIT | \
          TRANSACTION_NOTIFY_ROLLBACK | TRANSACTION_NOTIFY_COMMIT_FINALIZE)
 typedef NTSTATUS (*PFLT_TRANSACTION_NOTIFICATION_CALLBACK)(PCFLT_RELATED_OBJECTS FltObjects,
-                                                           PFLT_CONTEXT TransactionContext, ULONG NotificationMask);
-typedef NTSTATUS (*PFLT_SECTION_CONFLICT_NOTIFICATION_CALLBACK)(PFLT_INSTANCE Instance, PFLT_CONTEXT SectionContext,
+                                                           PFLT_CONTEXT TransactionContext,
+                                                           ULONG NotificationMask);
+typedef NTSTATUS (*PFLT_SECTION_CONFLICT_NOTIFICATION_CALLBACK)(PFLT_INSTANCE Instance,
+                                                                PFLT_CONTEXT SectionContext,
                                                                 PFLT_CALLBACK_DATA Data);
 
 /* Registration. */
@@ -722,7 +727,10 @@ typedef struct _FLT_VOLUME_PROPERTIES {
 } FLT_VOLUME_PROPERTIES, *PFLT_VOLUME_PROPERTIES;
 #define FLTFL_VOLUME_PROPERTIES_DAX 0x0001
 
-/* Cancel-safe queues. The list and its lock are the filter's; who may take what out, the Filter Manager decides. */
+/*
+ * Cancel-safe queues. The list and its lock are the filter's; who may take what out, the Filter Manager
+ * decides.
+ */
 struct _FLT_CALLBACK_DATA_QUEUE;
 
 typedef enum _FLT_CALLBACK_DATA_QUEUE_FLAGS {
@@ -735,11 +743,13 @@ typedef struct _FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT {
         struct _FLT_CALLBACK_DATA_QUEUE *Queue;
 } FLT_CALLBACK_DATA_QUEUE_IO_CONTEXT, *PFLT_CALLBACK_DATA_QUEUE_IO_CONTEXT;
 
-typedef NTSTATUS (*PFLT_CALLBACK_DATA_QUEUE_INSERT_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq, PFLT_CALLBACK_DATA Cbd,
-                                                       PVOID InsertContext);
-typedef VOID (*PFLT_CALLBACK_DATA_QUEUE_REMOVE_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq, PFLT_CALLBACK_DATA Cbd);
+typedef NTSTATUS (*PFLT_CALLBACK_DATA_QUEUE_INSERT_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq,
+                                                       PFLT_CALLBACK_DATA Cbd, PVOID InsertContext);
+typedef VOID (*PFLT_CALLBACK_DATA_QUEUE_REMOVE_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq,
+                                                   PFLT_CALLBACK_DATA Cbd);
 typedef PFLT_CALLBACK_DATA (*PFLT_CALLBACK_DATA_QUEUE_PEEK_NEXT_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq,
-                                                                    PFLT_CALLBACK_DATA Cbd, PVOID PeekContext);
+                                                                    PFLT_CALLBACK_DATA Cbd,
+                                                                    PVOID PeekContext);
 typedef VOID (*PFLT_CALLBACK_DATA_QUEUE_ACQUIRE)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq, PKIRQL Irql);
 typedef VOID (*PFLT_CALLBACK_DATA_QUEUE_RELEASE)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq, KIRQL Irql);
 typedef VOID (*PFLT_CALLBACK_DATA_QUEUE_COMPLETE_CANCELED_IO)(struct _FLT_CALLBACK_DATA_QUEUE *Cbdq,

@@ -401,12 +401,32 @@ typedef struct _GROUP_AFFINITY {
 #endif
 #define _ARRAYSIZE(Array) RTL_NUMBER_OF(Array)
 #define RTL_FIELD_TYPE(Type, Field) (((Type *)0)->Field)
+
+/* Handles and pointers that are numbers of 32 bits: process ids, values in a PVOID. */
+#define HandleToULong(Handle) ((ULONG)(ULONG_PTR)(Handle))
+#define HandleToUlong(Handle) HandleToULong(Handle)
+#define HandleToLong(Handle) ((LONG)(LONG_PTR)(Handle))
+#define ULongToHandle(Value) ((HANDLE)(ULONG_PTR)(ULONG)(Value))
+#define UlongToHandle(Value) ULongToHandle(Value)
+#define LongToHandle(Value) ((HANDLE)(LONG_PTR)(LONG)(Value))
+#define PtrToUlong(Pointer) ((ULONG)(ULONG_PTR)(Pointer))
+#define PtrToULong(Pointer) PtrToUlong(Pointer)
+#define PtrToLong(Pointer) ((LONG)(LONG_PTR)(Pointer))
+#define PtrToUint(Pointer) ((UINT)(ULONG_PTR)(Pointer))
+#define PtrToInt(Pointer) ((INT)(LONG_PTR)(Pointer))
+#define UlongToPtr(Value) ((PVOID)(ULONG_PTR)(ULONG)(Value))
+#define ULongToPtr(Value) UlongToPtr(Value)
+#define LongToPtr(Value) ((PVOID)(LONG_PTR)(LONG)(Value))
+#define UintToPtr(Value) ((PVOID)(ULONG_PTR)(UINT)(Value))
+#define IntToPtr(Value) ((PVOID)(LONG_PTR)(INT)(Value))
+
 #define CONTAINING_RECORD(Address, Type, Field) ((Type *)((PCHAR)(Address) - offsetof(Type, Field)))
 #define RTL_CONSTANT_STRING(s) { sizeof(s) - sizeof((s)[0]), sizeof(s), (PVOID)(s) }
 #define RTL_BITS_OF(Thing) (sizeof(Thing) * 8)
 #define DECLARE_CONST_UNICODE_STRING(Variable, String) \
         const WCHAR Variable##_buffer[] = String; \
-        const UNICODE_STRING Variable = { sizeof(String) - sizeof(WCHAR), sizeof(String), (PWCH)Variable##_buffer }
+        const UNICODE_STRING Variable = { sizeof(String) - sizeof(WCHAR), sizeof(String), \
+                                          (PWCH)Variable##_buffer }
 #define DECLARE_GLOBAL_CONST_UNICODE_STRING(Variable, String) \
         const UNICODE_STRING Variable = { sizeof(String) - sizeof(WCHAR), sizeof(String), (PWCH)String }
 #define DECLARE_UNICODE_STRING_SIZE(Variable, Chars) \

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Arithmetic that reports overflow. On failure the result is all ones and the status STATUS_INTEGER_OVERFLOW. */
+/*
+ * Arithmetic that reports overflow. On failure the result is all ones and the status STATUS_INTEGER_OVERFLOW.
+ */
 #pragma once
 
 #include "ntdef.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * String functions that always terminate and tell when something did not fit: STATUS_BUFFER_OVERFLOW, with as much of
- * the text as there was room for. Cb counts bytes, Cch characters; both include the NUL.
+ * String functions that always terminate and tell when something did not fit: STATUS_BUFFER_OVERFLOW, with as
+ * much of the text as there was room for. Cb counts bytes, Cch characters; both include the NUL.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ typedef const wchar_t *NTSTRSAFE_PCWSTR;
 
 /* For both widths at once. length of a text that may have no end before limit. */
 #define FM_STRSAFE_FUNCTIONS(Suffix, Char) \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCchLength##Suffix(const Char *Text, size_t Limit, size_t *Length) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCchLength##Suffix(const Char *Text, size_t Limit, \
+                                                              size_t *Length) \
         { \
                 size_t n = 0; \
 \
@@ -32,7 +33,8 @@ typedef const wchar_t *NTSTRSAFE_PCWSTR;
                         *Length = n < Limit ? n : 0; \
                 return n < Limit ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER; \
         } \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCchCopyN##Suffix(Char *To, size_t Size, const Char *From, size_t Count) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCchCopyN##Suffix(Char *To, size_t Size, const Char *From, \
+                                                             size_t Count) \
         { \
                 size_t n = 0; \
 \
@@ -49,12 +51,14 @@ typedef const wchar_t *NTSTRSAFE_PCWSTR;
         { \
                 return RtlStringCchCopyN##Suffix(To, Size, From, NTSTRSAFE_MAX_CCH); \
         } \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCchCatN##Suffix(Char *To, size_t Size, const Char *From, size_t Count) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCchCatN##Suffix(Char *To, size_t Size, const Char *From, \
+                                                            size_t Count) \
         { \
                 size_t n; \
                 NTSTATUS status = RtlStringCchLength##Suffix(To, Size, &n); \
 \
-                return NT_SUCCESS(status) ? RtlStringCchCopyN##Suffix(To + n, Size - n, From, Count) : status; \
+                return NT_SUCCESS(status) ? RtlStringCchCopyN##Suffix(To + n, Size - n, From, Count) \
+                                          : status; \
         } \
         FM_STRSAFE_STATIC NTSTATUS RtlStringCchCat##Suffix(Char *To, size_t Size, const Char *From) \
         { \
@@ -72,7 +76,8 @@ typedef const wchar_t *NTSTRSAFE_PCWSTR;
         { \
                 return RtlStringCchCopy##Suffix(To, Size / sizeof(Char), From); \
         } \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCbCopyN##Suffix(Char *To, size_t Size, const Char *From, size_t Bytes) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCbCopyN##Suffix(Char *To, size_t Size, const Char *From, \
+                                                            size_t Bytes) \
         { \
                 return RtlStringCchCopyN##Suffix(To, Size / sizeof(Char), From, Bytes / sizeof(Char)); \
         } \
@@ -80,7 +85,8 @@ typedef const wchar_t *NTSTRSAFE_PCWSTR;
         { \
                 return RtlStringCchCat##Suffix(To, Size / sizeof(Char), From); \
         } \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCbCatN##Suffix(Char *To, size_t Size, const Char *From, size_t Bytes) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCbCatN##Suffix(Char *To, size_t Size, const Char *From, \
+                                                           size_t Bytes) \
         { \
                 return RtlStringCchCatN##Suffix(To, Size / sizeof(Char), From, Bytes / sizeof(Char)); \
         }
@@ -89,7 +95,8 @@ FM_STRSAFE_FUNCTIONS(A, char)
 FM_STRSAFE_FUNCTIONS(W, wchar_t)
 
 #define FM_STRSAFE_FORMATTERS(Suffix, Char, Format) \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCchVPrintf##Suffix(Char *To, size_t Size, const Char *Text, va_list Args) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCchVPrintf##Suffix(Char *To, size_t Size, const Char *Text, \
+                                                               va_list Args) \
         { \
                 int n; \
 \
@@ -109,7 +116,8 @@ FM_STRSAFE_FUNCTIONS(W, wchar_t)
                 va_end(args); \
                 return status; \
         } \
-        FM_STRSAFE_STATIC NTSTATUS RtlStringCbVPrintf##Suffix(Char *To, size_t Size, const Char *Text, va_list Args) \
+        FM_STRSAFE_STATIC NTSTATUS RtlStringCbVPrintf##Suffix(Char *To, size_t Size, const Char *Text, \
+                                                              va_list Args) \
         { \
                 return RtlStringCchVPrintf##Suffix(To, Size / sizeof(Char), Text, Args); \
         } \

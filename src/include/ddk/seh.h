@@ -17,23 +17,23 @@
  * and the handler reads should be volatile, as with setjmp().
  *
  * ----------------------------------------------------------------------------------------------------------
- * The run-time (src/nt/seh.c). State per thread: the list of frames (fm_thread.seh, innermost first), the code for
- * GetExceptionCode(), and one deferred exception.
+ * The run-time (src/nt/seh.c). State per thread: the list of frames (fm_thread.seh, innermost first), the
+ * code for GetExceptionCode(), and one deferred exception.
  *
  *   raise   (RtlRaiseException, ExRaiseStatus, ProbeFor..., the SIGSEGV/SIGBUS/SIGFPE handler) makes an
- *           EXCEPTION_RECORD and calls fm_seh_raise(). That takes the innermost frame OFF the list, copies the record
- *           to frame->record, sets frame->state = FM_SEH_RAISED, points frame->pointers at the record, and
+ *           EXCEPTION_RECORD and calls fm_seh_raise(). That takes the innermost frame OFF the list, copies
+ * the record to frame->record, sets frame->state = FM_SEH_RAISED, points frame->pointers at the record, and
  *           siglongjmp(frame->context, 1). With no frame: bug check KMODE_EXCEPTION_NOT_HANDLED with the
  *           filter's name. The mask is not saved: the signal handler needs SA_NODEFER or unblocks it itself.
  *   push    sets kind, state = FM_SEH_RUNNING, and puts the frame on the list.
  *   pop     (cleanup, runs on every way out of the body) takes the frame off if it is still on: when state is
  *           FM_SEH_RUNNING or FM_SEH_DONE. A FM_SEH_FINALLY frame that is still RUNNING was left by return,
  *           goto or break: report it ("seh-finally-skipped").
- *   take    gets the filter's value: > 0 sets the thread's code to frame->record.ExceptionCode and returns 1; 0
- *           raises frame->record again, for the next frame; < 0 is reported and treated as 0.
- *   defer   keeps frame->record as the thread's deferred exception.
- *   finally_begin  takes the deferred exception, if there is one, into *state; sets abnormal.
- *   finally_end    raises it again, if there was one. (Reached by a jump out of the block too: then as well.)
+ *   take    gets the filter's value: > 0 sets the thread's code to frame->record.ExceptionCode and returns 1;
+ * 0 raises frame->record again, for the next frame; < 0 is reported and treated as 0. defer   keeps
+ * frame->record as the thread's deferred exception. finally_begin  takes the deferred exception, if there is
+ * one, into *state; sets abnormal. finally_end    raises it again, if there was one. (Reached by a jump out
+ * of the block too: then as well.)
  */
 #pragma once
 
@@ -54,7 +54,8 @@ typedef struct _EXCEPTION_RECORD {
         struct _EXCEPTION_RECORD *ExceptionRecord;
         PVOID ExceptionAddress;
         ULONG NumberParameters;
-        ULONG_PTR ExceptionInformation[EXCEPTION_MAXIMUM_PARAMETERS]; /* access violation: 0 read/1 write, address */
+        ULONG_PTR ExceptionInformation[EXCEPTION_MAXIMUM_PARAMETERS]; /* access violation: 0 read/1 write,
+                                                                         address */
 } EXCEPTION_RECORD, *PEXCEPTION_RECORD;
 
 typedef struct _CONTEXT CONTEXT, *PCONTEXT; /* opaque: no register state is given to filters */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket addresses, as they come with opens from the network. There is no network of the kernel's own here; this is
- * what a filter needs to print such an address.
+ * Socket addresses, as they come with opens from the network. There is no network of the kernel's own here;
+ * this is what a filter needs to print such an address.
  */
 #pragma once
 
@@ -51,8 +51,10 @@ typedef struct sockaddr_in6_nt {
         ULONG sin6_scope_id;
 } SOCKADDR_IN6, *PSOCKADDR_IN6;
 
-LONG RtlIpv4AddressToStringExA(const IN_ADDR *Address, USHORT Port, PSTR AddressString, PULONG AddressStringLength);
-LONG RtlIpv4AddressToStringExW(const IN_ADDR *Address, USHORT Port, PWSTR AddressString, PULONG AddressStringLength);
+LONG RtlIpv4AddressToStringExA(const IN_ADDR *Address, USHORT Port, PSTR AddressString,
+                               PULONG AddressStringLength);
+LONG RtlIpv4AddressToStringExW(const IN_ADDR *Address, USHORT Port, PWSTR AddressString,
+                               PULONG AddressStringLength);
 LONG RtlIpv6AddressToStringExA(const IN6_ADDR *Address, ULONG ScopeId, USHORT Port, PSTR AddressString,
                                PULONG AddressStringLength);
 LONG RtlIpv6AddressToStringExW(const IN6_ADDR *Address, ULONG ScopeId, USHORT Port, PWSTR AddressString,

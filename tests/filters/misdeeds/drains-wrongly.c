@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wants more processing for a post-operation that is drained. A second, lower instance keeps the operation where it is
- * until the first one is detached.
+ * Wants more processing for a post-operation that is drained. A second, lower instance keeps the operation
+ * where it is until the first one is detached.
  */
 #include "misdeed.h"
 

@@ -20,7 +20,8 @@ static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJE
         UNREFERENCED_PARAMETER(context);
         if (!NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, run, NULL)))
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        if (NT_SUCCESS(ObReferenceObjectByHandle(handle, SYNCHRONIZE, *PsThreadType, KernelMode, &thread, NULL))) {
+        if (NT_SUCCESS(ObReferenceObjectByHandle(handle, SYNCHRONIZE, *PsThreadType, KernelMode, &thread,
+                                                 NULL))) {
                 KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
                 ObDereferenceObject(thread);
         }

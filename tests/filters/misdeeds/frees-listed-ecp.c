@@ -13,7 +13,8 @@ static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJE
         UNREFERENCED_PARAMETER(context);
         if (!NT_SUCCESS(FltAllocateExtraCreateParameterList(objects->Filter, 0, &list)))
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        if (NT_SUCCESS(FltAllocateExtraCreateParameter(objects->Filter, &type, 16, 0, NULL, 'kaeL', &parameter))) {
+        if (NT_SUCCESS(FltAllocateExtraCreateParameter(objects->Filter, &type, 16, 0, NULL, 'kaeL',
+                                                       &parameter))) {
                 FltInsertExtraCreateParameter(objects->Filter, list, parameter);
                 FltFreeExtraCreateParameter(objects->Filter, parameter);
         }

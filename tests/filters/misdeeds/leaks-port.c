@@ -26,8 +26,10 @@ static VOID load(PDRIVER_OBJECT driver)
 
         UNREFERENCED_PARAMETER(driver);
         FltBuildDefaultSecurityDescriptor(&descriptor, FLT_PORT_ALL_ACCESS);
-        InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, descriptor);
-        FltCreateCommunicationPort(misdeed_filter, &forgotten, &attributes, NULL, connect, disconnect, NULL, 1);
+        InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL,
+                                   descriptor);
+        FltCreateCommunicationPort(misdeed_filter, &forgotten, &attributes, NULL, connect, disconnect, NULL,
+                                   1);
         FltFreeSecurityDescriptor(descriptor);
 }
 

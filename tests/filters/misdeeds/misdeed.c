@@ -5,7 +5,8 @@
 PFLT_FILTER misdeed_filter;
 PFLT_PORT misdeed_port, misdeed_client;
 
-static FLT_PREOP_CALLBACK_STATUS pre_operation(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+static FLT_PREOP_CALLBACK_STATUS pre_operation(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                               PVOID *context)
 {
         UNICODE_STRING trigger = RTL_CONSTANT_STRING(L"\\trigger");
 
@@ -16,8 +17,8 @@ static FLT_PREOP_CALLBACK_STATUS pre_operation(PFLT_CALLBACK_DATA data, PCFLT_RE
         return misdeed.post ? FLT_PREOP_SUCCESS_WITH_CALLBACK : FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
-static FLT_POSTOP_CALLBACK_STATUS post_operation(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
-                                                 FLT_POST_OPERATION_FLAGS flags)
+static FLT_POSTOP_CALLBACK_STATUS post_operation(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                                 PVOID context, FLT_POST_OPERATION_FLAGS flags)
 {
         return misdeed.post(data, objects, context, flags);
 }
@@ -71,9 +72,10 @@ static NTSTATUS open_port(VOID)
         status = FltBuildDefaultSecurityDescriptor(&descriptor, FLT_PORT_ALL_ACCESS);
         if (!NT_SUCCESS(status))
                 return status;
-        InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, descriptor);
-        status = FltCreateCommunicationPort(misdeed_filter, &misdeed_port, &attributes, NULL, connect, disconnect,
-                                            misdeed.message, 1);
+        InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL,
+                                   descriptor);
+        status = FltCreateCommunicationPort(misdeed_filter, &misdeed_port, &attributes, NULL, connect,
+                                            disconnect, misdeed.message, 1);
         FltFreeSecurityDescriptor(descriptor);
         return status;
 }

@@ -2,8 +2,8 @@
 /* Does completion processing in a pre-operation. */
 #include "misdeed.h"
 
-static FLT_POSTOP_CALLBACK_STATUS finish(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
-                                         FLT_POST_OPERATION_FLAGS flags)
+static FLT_POSTOP_CALLBACK_STATUS finish(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                         PVOID context, FLT_POST_OPERATION_FLAGS flags)
 {
         UNREFERENCED_PARAMETER(data);
         UNREFERENCED_PARAMETER(objects);

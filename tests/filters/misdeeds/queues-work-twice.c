@@ -28,7 +28,8 @@ static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJE
         UNREFERENCED_PARAMETER(objects);
         UNREFERENCED_PARAMETER(context);
         for (ULONG i = 0; i < 100000; i++) {
-                if (FltQueueGenericWorkItem(item, misdeed_filter, work, DelayedWorkQueue, NULL) != STATUS_SUCCESS)
+                if (FltQueueGenericWorkItem(item, misdeed_filter, work, DelayedWorkQueue, NULL) !=
+                    STATUS_SUCCESS)
                         break;
         }
         return FLT_PREOP_SUCCESS_NO_CALLBACK;

@@ -14,8 +14,8 @@ static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJE
                 KeInitializeEvent(&events[i], NotificationEvent, TRUE);
                 objects_to_wait_for[i] = &events[i];
         }
-        KeWaitForMultipleObjects(RTL_NUMBER_OF(events), objects_to_wait_for, WaitAny, Executive, KernelMode, FALSE,
-                                 NULL, NULL);
+        KeWaitForMultipleObjects(RTL_NUMBER_OF(events), objects_to_wait_for, WaitAny, Executive, KernelMode,
+                                 FALSE, NULL, NULL);
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 

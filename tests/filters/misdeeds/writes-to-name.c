@@ -8,7 +8,8 @@ static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJE
 
         UNREFERENCED_PARAMETER(objects);
         UNREFERENCED_PARAMETER(context);
-        if (!NT_SUCCESS(FltGetFileNameInformation(data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name)))
+        if (!NT_SUCCESS(FltGetFileNameInformation(data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT,
+                                                  &name)))
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
         name->Name.Buffer[1] ^= 0x20;
         FltReleaseFileNameInformation(name);

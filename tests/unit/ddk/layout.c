@@ -75,6 +75,16 @@ static void test_values(void)
         g_assert_true(NT_WARNING(STATUS_BUFFER_OVERFLOW));
         g_assert_true(NT_ERROR(STATUS_ACCESS_DENIED));
         g_assert_true(NT_SUCCESS(STATUS_TIMEOUT));
+        g_assert_true(NT_SUCCESS(STATUS_PENDING));
+        g_assert_true(NT_SUCCESS(STATUS_REPARSE));
+        /* Of these there are copies about that are wrong. */
+        g_assert_cmphex(FLT_SECTION_CONTEXT, ==, 0x0040);
+        g_assert_cmphex(FLT_FILE_NAME_SHORT, ==, 3);
+        g_assert_cmphex(FILE_DEVICE_CD_ROM, ==, 2);
+        g_assert_cmphex(FILE_DEVICE_CD_ROM_FILE_SYSTEM, ==, 3);
+        /* Bits that mean something else with another major. */
+        g_assert_cmphex(SL_OPEN_TARGET_DIRECTORY, ==, SL_WRITE_THROUGH);
+        g_assert_cmphex(SL_INDEX_SPECIFIED, ==, SL_WRITE_THROUGH);
 }
 
 int main(int argc, char **argv)

@@ -85,6 +85,23 @@ static void test_sizes(void)
                 assert_status(try_size(rows[i].registration, rows[i].size), rows[i].status);
 }
 
+/* What is no context type is not looked for. */
+static void test_types(void)
+{
+        static const FLT_CONTEXT_REGISTRATION registration[] = {FIXED(16, 0), END};
+        static const FLT_CONTEXT_TYPE types[] = {0, 0x80, FLT_CONTEXT_END, FLT_STREAM_CONTEXT | FLT_FILE_CONTEXT};
+        PFLT_CONTEXT context;
+
+        fake->filter->registration.ContextRegistration = registration;
+        for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+                assert_status(FltAllocateContext(fake->filter, types[i], 16, PagedPool, &context),
+                              STATUS_INVALID_PARAMETER);
+                g_assert_null(context);
+        }
+        assert_status(FltAllocateContext(fake->filter, FLT_FILE_CONTEXT, 16, PagedPool, &context),
+                      STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND);
+}
+
 /* Variable sizes come zeroed, fixed ones filled with what shows. */
 static void test_content(void)
 {
@@ -200,6 +217,7 @@ int main(int argc, char **argv)
         g_test_init(&argc, &argv, NULL);
         fake = fake_new();
         g_test_add_func("/context/sizes", test_sizes);
+        g_test_add_func("/context/types", test_types);
         g_test_add_func("/context/content", test_content);
         g_test_add_func("/context/own-memory", test_own_memory);
         g_test_add_func("/context/release-at-dispatch", test_release_at_dispatch);

@@ -349,7 +349,19 @@ static void test_callback_data(void)
         }
         g_assert_cmpstr(seen->str, ==, "low:READ low:READ");
 
+        /* Refused, the callback is called all the same. */
+        KeInitializeEvent(&async_done, NotificationEvent, FALSE);
         assert_status(FltPerformAsynchronousIo(data, async_callback, &async), STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST);
+        wait_async();
+        assert_status(async.status, STATUS_FLT_INVALID_ASYNCHRONOUS_REQUEST);
+        g_assert_cmpuint(async.information, ==, 0);
+        fm_rundown_wait(&fake->instance->object.rundown);
+        data->Iopb->MajorFunction = IRP_MJ_READ;
+        assert_status(FltPerformAsynchronousIo(data, async_callback, &async), STATUS_FLT_DELETING_OBJECT);
+        wait_async();
+        assert_status(async.status, STATUS_FLT_DELETING_OBJECT);
+        fm_rundown_init(&fake->instance->object.rundown);
+        FltReuseCallbackData(data);
         data->Iopb->MajorFunction = IRP_MJ_READ;
         data->Iopb->Parameters.Read.Length = 7;
         data->Iopb->Parameters.Read.ReadBuffer = buffer;

@@ -330,11 +330,17 @@ static void test_device(void)
         PFLT_VOLUME volume;
         UNICODE_STRING name;
 
-        assert_status(FltGetDiskDeviceObject(fake->volume, &device), STATUS_SUCCESS);
+        assert_status(FltGetDeviceObject(fake->volume, &device), STATUS_SUCCESS);
         g_assert_true(FltIsFltMgrVolumeDeviceObject(device));
         assert_status(FltGetVolumeFromDeviceObject(fake->filter, device, &volume), STATUS_SUCCESS);
         g_assert_true(volume == fake->volume);
         FltObjectDereference(volume);
+        ObDereferenceObject(device);
+        /* The disk is no volume, but leads to one. */
+        assert_status(FltGetDiskDeviceObject(fake->volume, &device), STATUS_SUCCESS);
+        g_assert_false(FltIsFltMgrVolumeDeviceObject(device));
+        assert_status(FltGetVolumeFromDeviceObject(fake->filter, device, &volume), STATUS_INVALID_PARAMETER);
+        g_assert_null(volume);
         assert_status(IoVolumeDeviceToDosName(device, &name), STATUS_SUCCESS);
         assert_string(&name, "C:");
         ExFreePool(name.Buffer);

@@ -109,7 +109,7 @@ static void test_relative_and_volume(void)
         PFILE_OBJECT volume = fm_file_object_new(fake->volume);
         struct fm_operation *operation;
 
-        file->RelatedFileObject = fm_object_ref(directory);
+        file->RelatedFileObject = directory;
         operation = operation_new(IRP_MJ_CREATE, file, false);
         assert_name(operation, NORMALIZED_DEFAULT, "\\dir\\below");
         fm_operation_free(operation);

@@ -81,7 +81,7 @@ static void test_thread_of_child(void)
         g_assert_cmpint((LONG_PTR)PsGetThreadProcessId(second), ==, child.pid);
         g_assert_false(fm_process_has_exited(process));
         g_assert_false(fm_thread_is_dying(child.tid));
-        g_assert_false(fm_thread_is_exiting(child.tid));
+        g_assert_false(fm_thread_is_leaving(child.tid));
         g_assert_false(PsIsSystemThread(second));
 
         fm_thread_self()->thread = second;
@@ -116,7 +116,7 @@ static void test_killed(void)
         kill(child.pid, SIGKILL);
         g_assert_cmpint(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT), ==, 0);
         g_assert_true(fm_thread_is_dying(child.pid)); /* a zombie */
-        g_assert_true(fm_thread_is_exiting(child.pid));
+        g_assert_true(fm_thread_is_leaving(child.pid));
         g_assert_true(fm_process_has_exited(process));
         fm_object_unref(process);
         reap(&child);
@@ -135,7 +135,7 @@ static void test_nobody(void)
         g_assert_cmpstr((char *)PsGetProcessImageFileName(process), ==, "System");
         g_assert_false(fm_process_has_exited(process));
         g_assert_false(fm_thread_is_dying(0));
-        g_assert_false(fm_thread_is_exiting(0));
+        g_assert_false(fm_thread_is_leaving(0));
         g_assert_true(fm_thread_is_dying(0x3fffffff));
         fm_object_unref(nobody);
         fm_object_unref(process);

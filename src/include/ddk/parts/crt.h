@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Those C functions that a kernel driver has and that libc has differently: wide characters are 16 bits, and formats
- * are Microsoft's. The names are macros over symbols of ours (src/nt/crt.c), not declarations, because libc's
- * own headers may come before or after; including them here first makes the order indifferent.
+ * Those C functions that a kernel driver has and that libc has differently: wide characters are 16 bits, and
+ * formats are Microsoft's. The names are macros over symbols of ours (src/nt/crt.c), not declarations,
+ * because libc's own headers may come before or after; including them here first makes the order indifferent.
  */
 #pragma once
 
@@ -46,8 +46,8 @@ int fm_wcscpy_s(wchar_t *to, size_t size, const wchar_t *from);
 int fm_wcscat_s(wchar_t *to, size_t size, const wchar_t *from);
 int fm_wcsncpy_s(wchar_t *to, size_t size, const wchar_t *from, size_t count);
 /*
- * Microsoft's: negative, and no terminating NUL, when the text does not fit. In the wide one %s is wide and %S narrow.
- * Source and destination may overlap: they work from front to back, in place.
+ * Microsoft's: negative, and no terminating NUL, when the text does not fit. In the wide one %s is wide and
+ * %S narrow. Source and destination may overlap: they work from front to back, in place.
  */
 int fm_snwprintf(wchar_t *to, size_t count, const wchar_t *format, ...);
 int fm_vsnwprintf(wchar_t *to, size_t count, const wchar_t *format, va_list args);

@@ -52,8 +52,10 @@ VOID RtlAssert(PVOID VoidFailedAssertion, PVOID VoidFileName, ULONG LineNumber, 
 
 /* Expressions all of them, also when they come to nothing: they stand in comma expressions. */
 #define FM_ASSERT(Expression, Message) \
-        ((VOID)((Expression) ? 0 : (RtlAssert((PVOID)(ULONG_PTR)#Expression, (PVOID)(ULONG_PTR)__FILE__, __LINE__, \
-                                              (PSTR)(ULONG_PTR)(Message)), 0)))
+        ((VOID)((Expression) ? 0 \
+                             : (RtlAssert((PVOID)(ULONG_PTR) #Expression, (PVOID)(ULONG_PTR)__FILE__, \
+                                          __LINE__, (PSTR)(ULONG_PTR)(Message)), \
+                                0)))
 #if DBG
 #define ASSERT(Expression) FM_ASSERT(Expression, NULL)
 #define ASSERTMSG(Message, Expression) FM_ASSERT(Expression, Message)

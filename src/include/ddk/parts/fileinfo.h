@@ -155,7 +155,8 @@ typedef struct _FILE_RENAME_INFORMATION {
         HANDLE RootDirectory;
         ULONG FileNameLength;
         WCHAR FileName[1];
-} FILE_RENAME_INFORMATION, *PFILE_RENAME_INFORMATION, FILE_RENAME_INFORMATION_EX, *PFILE_RENAME_INFORMATION_EX;
+} FILE_RENAME_INFORMATION, *PFILE_RENAME_INFORMATION, FILE_RENAME_INFORMATION_EX,
+        *PFILE_RENAME_INFORMATION_EX;
 
 #define FILE_LINK_REPLACE_IF_EXISTS 0x00000001
 #define FILE_LINK_POSIX_SEMANTICS 0x00000002
@@ -261,6 +262,40 @@ typedef struct _FILE_STAT_LX_INFORMATION {
 #define LX_FILE_METADATA_HAS_MODE 0x4
 #define LX_FILE_METADATA_HAS_DEVICE_ID 0x8
 #define LX_FILE_CASE_SENSITIVE_DIR 0x10
+
+/* FltRequestFileInfoOnCreateCompletion. */
+#define QoCFileStatInformation 0x00000001
+#define QoCFileLxInformation   0x00000002
+#define QoCFileEaInformation   0x00000004
+#define QoCFileUsnInformation  0x00000008
+
+typedef struct _QUERY_ON_CREATE_FILE_STAT_INFORMATION {
+        LARGE_INTEGER FileId;
+        LARGE_INTEGER CreationTime;
+        LARGE_INTEGER LastAccessTime;
+        LARGE_INTEGER LastWriteTime;
+        LARGE_INTEGER ChangeTime;
+        LARGE_INTEGER AllocationSize;
+        LARGE_INTEGER EndOfFile;
+        ULONG FileAttributes;
+        ULONG ReparseTag;
+        ULONG NumberOfLinks;
+} QUERY_ON_CREATE_FILE_STAT_INFORMATION, *PQUERY_ON_CREATE_FILE_STAT_INFORMATION;
+
+typedef struct _QUERY_ON_CREATE_FILE_LX_INFORMATION {
+        ACCESS_MASK EffectiveAccess;
+        ULONG LxFlags;
+        ULONG LxUid;
+        ULONG LxGid;
+        ULONG LxMode;
+        ULONG LxDeviceIdMajor;
+        ULONG LxDeviceIdMinor;
+} QUERY_ON_CREATE_FILE_LX_INFORMATION, *PQUERY_ON_CREATE_FILE_LX_INFORMATION;
+
+typedef struct _QUERY_ON_CREATE_EA_INFORMATION {
+        ULONG EaBufferSize;
+        struct _FILE_FULL_EA_INFORMATION *EaBuffer;
+} QUERY_ON_CREATE_EA_INFORMATION, *PQUERY_ON_CREATE_EA_INFORMATION;
 
 typedef struct _FILE_CASE_SENSITIVE_INFORMATION {
         ULONG Flags;

@@ -75,7 +75,8 @@ FORCEINLINE LONG64 InterlockedAdd64(volatile LONG64 *Addend, LONG64 Value)
         return __atomic_add_fetch(Addend, Value, __ATOMIC_SEQ_CST);
 }
 
-FORCEINLINE LONG64 InterlockedCompareExchange64(volatile LONG64 *Destination, LONG64 Exchange, LONG64 Comperand)
+FORCEINLINE LONG64 InterlockedCompareExchange64(volatile LONG64 *Destination, LONG64 Exchange,
+                                                LONG64 Comperand)
 {
         __atomic_compare_exchange_n(Destination, &Comperand, Exchange, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
         return Comperand;
@@ -131,7 +132,8 @@ FORCEINLINE PVOID fm_interlocked_exchange_pointer(PVOID volatile *target, PVOID 
         return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
 }
 
-FORCEINLINE PVOID fm_interlocked_compare_exchange_pointer(PVOID volatile *target, PVOID exchange, PVOID comperand)
+FORCEINLINE PVOID fm_interlocked_compare_exchange_pointer(PVOID volatile *target, PVOID exchange,
+                                                          PVOID comperand)
 {
         __atomic_compare_exchange_n(target, &comperand, exchange, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
         return comperand;
@@ -141,7 +143,8 @@ FORCEINLINE PVOID fm_interlocked_compare_exchange_pointer(PVOID volatile *target
 #define InterlockedExchangePointer(Target, Value) \
         fm_interlocked_exchange_pointer((PVOID volatile *)(Target), (PVOID)(Value))
 #define InterlockedCompareExchangePointer(Destination, Exchange, Comperand) \
-        fm_interlocked_compare_exchange_pointer((PVOID volatile *)(Destination), (PVOID)(Exchange), (PVOID)(Comperand))
+        fm_interlocked_compare_exchange_pointer((PVOID volatile *)(Destination), (PVOID)(Exchange), \
+                                                (PVOID)(Comperand))
 #define InterlockedIncrementSizeT(a) __atomic_add_fetch((volatile SIZE_T *)(a), 1, __ATOMIC_SEQ_CST)
 #define InterlockedDecrementSizeT(a) __atomic_sub_fetch((volatile SIZE_T *)(a), 1, __ATOMIC_SEQ_CST)
 #define InterlockedExchangeAddSizeT(a, b) __atomic_fetch_add((volatile SIZE_T *)(a), (b), __ATOMIC_SEQ_CST)

@@ -87,7 +87,8 @@ typedef VOID DRIVER_CANCEL(struct _DEVICE_OBJECT *DeviceObject, struct _IRP *Irp
 typedef DRIVER_CANCEL *PDRIVER_CANCEL;
 typedef VOID DRIVER_STARTIO(struct _DEVICE_OBJECT *DeviceObject, struct _IRP *Irp);
 typedef DRIVER_STARTIO *PDRIVER_STARTIO;
-typedef NTSTATUS DRIVER_ADD_DEVICE(struct _DRIVER_OBJECT *DriverObject, struct _DEVICE_OBJECT *PhysicalDeviceObject);
+typedef NTSTATUS DRIVER_ADD_DEVICE(struct _DRIVER_OBJECT *DriverObject,
+                                   struct _DEVICE_OBJECT *PhysicalDeviceObject);
 typedef DRIVER_ADD_DEVICE *PDRIVER_ADD_DEVICE;
 typedef VOID DRIVER_FS_NOTIFICATION(struct _DEVICE_OBJECT *DeviceObject, BOOLEAN FsActive);
 typedef DRIVER_FS_NOTIFICATION *PDRIVER_FS_NOTIFICATION;
@@ -487,53 +488,71 @@ FORCEINLINE VOID IoInitializeDriverCreateContext(PIO_DRIVER_CREATE_CONTEXT Drive
 PTXN_PARAMETER_BLOCK IoGetTransactionParameterBlock(PFILE_OBJECT FileObject);
 
 /* Fast I/O. The routines come with typedefs for the tables of old filters. */
-struct _COMPRESSED_DATA_INFO;
+typedef struct _COMPRESSED_DATA_INFO {
+        USHORT CompressionFormatAndEngine;
+        UCHAR CompressionUnitShift;
+        UCHAR ChunkShift;
+        UCHAR ClusterShift;
+        UCHAR Reserved;
+        USHORT NumberOfChunks;
+        ULONG CompressedChunkSizes[1];
+} COMPRESSED_DATA_INFO, *PCOMPRESSED_DATA_INFO;
+
 typedef BOOLEAN FAST_IO_CHECK_IF_POSSIBLE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
                                           BOOLEAN Wait, ULONG LockKey, BOOLEAN CheckForReadOperation,
                                           PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_READ(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length, BOOLEAN Wait,
-                             ULONG LockKey, PVOID Buffer, PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
+                             ULONG LockKey, PVOID Buffer, PIO_STATUS_BLOCK IoStatus,
+                             PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_WRITE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length, BOOLEAN Wait,
-                              ULONG LockKey, PVOID Buffer, PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
-typedef BOOLEAN FAST_IO_QUERY_BASIC_INFO(PFILE_OBJECT FileObject, BOOLEAN Wait, PFILE_BASIC_INFORMATION Buffer,
-                                         PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
-typedef BOOLEAN FAST_IO_QUERY_STANDARD_INFO(PFILE_OBJECT FileObject, BOOLEAN Wait, PFILE_STANDARD_INFORMATION Buffer,
-                                            PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
+                              ULONG LockKey, PVOID Buffer, PIO_STATUS_BLOCK IoStatus,
+                              PDEVICE_OBJECT DeviceObject);
+typedef BOOLEAN FAST_IO_QUERY_BASIC_INFO(PFILE_OBJECT FileObject, BOOLEAN Wait,
+                                         PFILE_BASIC_INFORMATION Buffer, PIO_STATUS_BLOCK IoStatus,
+                                         PDEVICE_OBJECT DeviceObject);
+typedef BOOLEAN FAST_IO_QUERY_STANDARD_INFO(PFILE_OBJECT FileObject, BOOLEAN Wait,
+                                            PFILE_STANDARD_INFORMATION Buffer, PIO_STATUS_BLOCK IoStatus,
+                                            PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_LOCK(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, PLARGE_INTEGER Length,
                              PEPROCESS ProcessId, ULONG Key, BOOLEAN FailImmediately, BOOLEAN ExclusiveLock,
                              PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
-typedef BOOLEAN FAST_IO_UNLOCK_SINGLE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, PLARGE_INTEGER Length,
-                                      PEPROCESS ProcessId, ULONG Key, PIO_STATUS_BLOCK IoStatus,
-                                      PDEVICE_OBJECT DeviceObject);
+typedef BOOLEAN FAST_IO_UNLOCK_SINGLE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset,
+                                      PLARGE_INTEGER Length, PEPROCESS ProcessId, ULONG Key,
+                                      PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_UNLOCK_ALL(PFILE_OBJECT FileObject, PEPROCESS ProcessId, PIO_STATUS_BLOCK IoStatus,
                                    PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_UNLOCK_ALL_BY_KEY(PFILE_OBJECT FileObject, PVOID ProcessId, ULONG Key,
                                           PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_DEVICE_CONTROL(PFILE_OBJECT FileObject, BOOLEAN Wait, PVOID InputBuffer,
                                        ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
-                                       ULONG IoControlCode, PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
+                                       ULONG IoControlCode, PIO_STATUS_BLOCK IoStatus,
+                                       PDEVICE_OBJECT DeviceObject);
 typedef VOID FAST_IO_ACQUIRE_FILE(PFILE_OBJECT FileObject);
 typedef VOID FAST_IO_RELEASE_FILE(PFILE_OBJECT FileObject);
 typedef VOID FAST_IO_DETACH_DEVICE(PDEVICE_OBJECT SourceDevice, PDEVICE_OBJECT TargetDevice);
 typedef BOOLEAN FAST_IO_QUERY_NETWORK_OPEN_INFO(PFILE_OBJECT FileObject, BOOLEAN Wait,
-                                                PFILE_NETWORK_OPEN_INFORMATION Buffer, PIO_STATUS_BLOCK IoStatus,
-                                                PDEVICE_OBJECT DeviceObject);
+                                                PFILE_NETWORK_OPEN_INFORMATION Buffer,
+                                                PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
 typedef NTSTATUS FAST_IO_ACQUIRE_FOR_MOD_WRITE(PFILE_OBJECT FileObject, PLARGE_INTEGER EndingOffset,
                                                PERESOURCE *ResourceToRelease, PDEVICE_OBJECT DeviceObject);
-typedef BOOLEAN FAST_IO_MDL_READ(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length, ULONG LockKey,
-                                 PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus, PDEVICE_OBJECT DeviceObject);
-typedef BOOLEAN FAST_IO_MDL_READ_COMPLETE(PFILE_OBJECT FileObject, PMDL MdlChain, PDEVICE_OBJECT DeviceObject);
+typedef BOOLEAN FAST_IO_MDL_READ(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
+                                 ULONG LockKey, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus,
+                                 PDEVICE_OBJECT DeviceObject);
+typedef BOOLEAN FAST_IO_MDL_READ_COMPLETE(PFILE_OBJECT FileObject, PMDL MdlChain,
+                                          PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_PREPARE_MDL_WRITE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
                                           ULONG LockKey, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus,
                                           PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_MDL_WRITE_COMPLETE(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, PMDL MdlChain,
                                            PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_READ_COMPRESSED(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
-                                        ULONG LockKey, PVOID Buffer, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus,
+                                        ULONG LockKey, PVOID Buffer, PMDL *MdlChain,
+                                        PIO_STATUS_BLOCK IoStatus,
                                         struct _COMPRESSED_DATA_INFO *CompressedDataInfo,
                                         ULONG CompressedDataInfoLength, PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_WRITE_COMPRESSED(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
-                                         ULONG LockKey, PVOID Buffer, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus,
+                                         ULONG LockKey, PVOID Buffer, PMDL *MdlChain,
+                                         PIO_STATUS_BLOCK IoStatus,
                                          struct _COMPRESSED_DATA_INFO *CompressedDataInfo,
                                          ULONG CompressedDataInfoLength, PDEVICE_OBJECT DeviceObject);
 typedef BOOLEAN FAST_IO_MDL_READ_COMPLETE_COMPRESSED(PFILE_OBJECT FileObject, PMDL MdlChain,

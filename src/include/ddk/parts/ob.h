@@ -55,7 +55,9 @@ NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, struct _ACC
                                ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode,
                                HANDLE *Handle);
 NTSTATUS ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE PreviousMode);
-NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION ObjectNameInfo, ULONG Length, PULONG ReturnLength);
-NTSTATUS ObGetObjectSecurity(PVOID Object, PSECURITY_DESCRIPTOR *SecurityDescriptor, PBOOLEAN MemoryAllocated);
+NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION ObjectNameInfo, ULONG Length,
+                           PULONG ReturnLength);
+NTSTATUS ObGetObjectSecurity(PVOID Object, PSECURITY_DESCRIPTOR *SecurityDescriptor,
+                             PBOOLEAN MemoryAllocated);
 POBJECT_TYPE ObGetObjectType(PVOID Object);
 BOOLEAN ObIsKernelHandle(HANDLE Handle);

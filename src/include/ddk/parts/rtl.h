@@ -151,7 +151,8 @@ WCHAR RtlUpcaseUnicodeChar(WCHAR SourceCharacter);
 WCHAR RtlDowncaseUnicodeChar(WCHAR SourceCharacter);
 CHAR RtlUpperChar(CHAR Character);
 VOID RtlUpperString(PSTRING DestinationString, const STRING *SourceString);
-NTSTATUS RtlHashUnicodeString(PCUNICODE_STRING String, BOOLEAN CaseInSensitive, ULONG HashAlgorithm, PULONG HashValue);
+NTSTATUS RtlHashUnicodeString(PCUNICODE_STRING String, BOOLEAN CaseInSensitive, ULONG HashAlgorithm,
+                              PULONG HashValue);
 #define HASH_STRING_ALGORITHM_DEFAULT 0
 #define HASH_STRING_ALGORITHM_X65599 1
 #define HASH_STRING_ALGORITHM_INVALID 0xffffffff
@@ -176,13 +177,17 @@ ULONG RtlxAnsiStringToUnicodeSize(PCANSI_STRING AnsiString);
 #define RtlUnicodeStringToAnsiSize(String) RtlxUnicodeStringToAnsiSize(String)
 #define RtlAnsiStringToUnicodeSize(String) RtlxAnsiStringToUnicodeSize(String)
 NTSTATUS RtlUTF8ToUnicodeN(PWSTR UnicodeStringDestination, ULONG UnicodeStringMaxByteCount,
-                           PULONG UnicodeStringActualByteCount, PCCH UTF8StringSource, ULONG UTF8StringByteCount);
-NTSTATUS RtlUnicodeToUTF8N(PCHAR UTF8StringDestination, ULONG UTF8StringMaxByteCount, PULONG UTF8StringActualByteCount,
-                           PCWCH UnicodeStringSource, ULONG UnicodeStringByteCount);
-NTSTATUS RtlUnicodeToMultiByteN(PCHAR MultiByteString, ULONG MaxBytesInMultiByteString, PULONG BytesInMultiByteString,
-                                PCWCH UnicodeString, ULONG BytesInUnicodeString);
-NTSTATUS RtlMultiByteToUnicodeN(PWCH UnicodeString, ULONG MaxBytesInUnicodeString, PULONG BytesInUnicodeString,
-                                const CHAR *MultiByteString, ULONG BytesInMultiByteString);
+                           PULONG UnicodeStringActualByteCount, PCCH UTF8StringSource,
+                           ULONG UTF8StringByteCount);
+NTSTATUS RtlUnicodeToUTF8N(PCHAR UTF8StringDestination, ULONG UTF8StringMaxByteCount,
+                           PULONG UTF8StringActualByteCount, PCWCH UnicodeStringSource,
+                           ULONG UnicodeStringByteCount);
+NTSTATUS RtlUnicodeToMultiByteN(PCHAR MultiByteString, ULONG MaxBytesInMultiByteString,
+                                PULONG BytesInMultiByteString, PCWCH UnicodeString,
+                                ULONG BytesInUnicodeString);
+NTSTATUS RtlMultiByteToUnicodeN(PWCH UnicodeString, ULONG MaxBytesInUnicodeString,
+                                PULONG BytesInUnicodeString, const CHAR *MultiByteString,
+                                ULONG BytesInMultiByteString);
 NTSTATUS RtlIntegerToUnicodeString(ULONG Value, ULONG Base, PUNICODE_STRING String);
 NTSTATUS RtlInt64ToUnicodeString(ULONGLONG Value, ULONG Base, PUNICODE_STRING String);
 #define RtlIntPtrToUnicodeString(Value, Base, String) RtlInt64ToUnicodeString(Value, Base, String)
@@ -264,7 +269,9 @@ BOOLEAN RtlAreBitsSet(PRTL_BITMAP BitMapHeader, ULONG StartingIndex, ULONG Lengt
 CCHAR RtlFindMostSignificantBit(ULONGLONG Set);
 CCHAR RtlFindLeastSignificantBit(ULONGLONG Set);
 
-/* Generic tables: splay trees by name, AVL trees with RTL_USE_AVL_TABLES. Here both are the same kind inside. */
+/*
+ * Generic tables: splay trees by name, AVL trees with RTL_USE_AVL_TABLES. Here both are the same kind inside.
+ */
 typedef enum _TABLE_SEARCH_RESULT {
         TableEmptyTree,
         TableFoundNode,
@@ -312,11 +319,13 @@ typedef struct _RTL_AVL_TABLE {
 } RTL_AVL_TABLE, *PRTL_AVL_TABLE;
 
 VOID RtlInitializeGenericTableAvl(PRTL_AVL_TABLE Table, PRTL_AVL_COMPARE_ROUTINE CompareRoutine,
-                                  PRTL_AVL_ALLOCATE_ROUTINE AllocateRoutine, PRTL_AVL_FREE_ROUTINE FreeRoutine,
-                                  PVOID TableContext);
-PVOID RtlInsertElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement);
-PVOID RtlInsertElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement,
-                                          PVOID NodeOrParent, TABLE_SEARCH_RESULT SearchResult);
+                                  PRTL_AVL_ALLOCATE_ROUTINE AllocateRoutine,
+                                  PRTL_AVL_FREE_ROUTINE FreeRoutine, PVOID TableContext);
+PVOID RtlInsertElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                      PBOOLEAN NewElement);
+PVOID RtlInsertElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                          PBOOLEAN NewElement, PVOID NodeOrParent,
+                                          TABLE_SEARCH_RESULT SearchResult);
 BOOLEAN RtlDeleteElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer);
 PVOID RtlLookupElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer);
 PVOID RtlLookupElementGenericTableFullAvl(PRTL_AVL_TABLE Table, PVOID Buffer, PVOID *NodeOrParent,
@@ -325,8 +334,8 @@ PVOID RtlLookupFirstMatchingElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID B
 PVOID RtlEnumerateGenericTableAvl(PRTL_AVL_TABLE Table, BOOLEAN Restart);
 PVOID RtlEnumerateGenericTableWithoutSplayingAvl(PRTL_AVL_TABLE Table, PVOID *RestartKey);
 PVOID RtlEnumerateGenericTableLikeADirectory(PRTL_AVL_TABLE Table, PRTL_AVL_MATCH_FUNCTION MatchFunction,
-                                             PVOID MatchData, ULONG NextFlag, PVOID *RestartKey, PULONG DeleteCount,
-                                             PVOID Buffer);
+                                             PVOID MatchData, ULONG NextFlag, PVOID *RestartKey,
+                                             PULONG DeleteCount, PVOID Buffer);
 PVOID RtlGetElementGenericTableAvl(PRTL_AVL_TABLE Table, ULONG I);
 ULONG RtlNumberGenericTableElementsAvl(PRTL_AVL_TABLE Table);
 BOOLEAN RtlIsGenericTableEmptyAvl(PRTL_AVL_TABLE Table);
@@ -360,8 +369,8 @@ typedef struct _RTL_SPLAY_LINKS {
 #define RtlIsGenericTableEmpty RtlIsGenericTableEmptyAvl
 #else
 struct _RTL_GENERIC_TABLE;
-typedef RTL_GENERIC_COMPARE_RESULTS RTL_GENERIC_COMPARE_ROUTINE(struct _RTL_GENERIC_TABLE *Table, PVOID FirstStruct,
-                                                                PVOID SecondStruct);
+typedef RTL_GENERIC_COMPARE_RESULTS RTL_GENERIC_COMPARE_ROUTINE(struct _RTL_GENERIC_TABLE *Table,
+                                                                PVOID FirstStruct, PVOID SecondStruct);
 typedef RTL_GENERIC_COMPARE_ROUTINE *PRTL_GENERIC_COMPARE_ROUTINE;
 typedef PVOID RTL_GENERIC_ALLOCATE_ROUTINE(struct _RTL_GENERIC_TABLE *Table, CLONG ByteSize);
 typedef RTL_GENERIC_ALLOCATE_ROUTINE *PRTL_GENERIC_ALLOCATE_ROUTINE;
@@ -381,9 +390,10 @@ typedef struct _RTL_GENERIC_TABLE {
 } RTL_GENERIC_TABLE, *PRTL_GENERIC_TABLE;
 
 VOID RtlInitializeGenericTable(PRTL_GENERIC_TABLE Table, PRTL_GENERIC_COMPARE_ROUTINE CompareRoutine,
-                               PRTL_GENERIC_ALLOCATE_ROUTINE AllocateRoutine, PRTL_GENERIC_FREE_ROUTINE FreeRoutine,
-                               PVOID TableContext);
-PVOID RtlInsertElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer, CLONG BufferSize, PBOOLEAN NewElement);
+                               PRTL_GENERIC_ALLOCATE_ROUTINE AllocateRoutine,
+                               PRTL_GENERIC_FREE_ROUTINE FreeRoutine, PVOID TableContext);
+PVOID RtlInsertElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer, CLONG BufferSize,
+                                   PBOOLEAN NewElement);
 BOOLEAN RtlDeleteElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer);
 PVOID RtlLookupElementGenericTable(PRTL_GENERIC_TABLE Table, PVOID Buffer);
 PVOID RtlEnumerateGenericTable(PRTL_GENERIC_TABLE Table, BOOLEAN Restart);
@@ -431,8 +441,8 @@ NTSTATUS RtlVerifyVersionInfo(PRTL_OSVERSIONINFOEXW VersionInfo, ULONG TypeMask,
 ULONGLONG VerSetConditionMask(ULONGLONG ConditionMask, ULONG TypeMask, UCHAR Condition);
 BOOLEAN RtlIsNtDdiVersionAvailable(ULONG Version);
 
-typedef NTSTATUS RTL_QUERY_REGISTRY_ROUTINE(PWSTR ValueName, ULONG ValueType, PVOID ValueData, ULONG ValueLength,
-                                            PVOID Context, PVOID EntryContext);
+typedef NTSTATUS RTL_QUERY_REGISTRY_ROUTINE(PWSTR ValueName, ULONG ValueType, PVOID ValueData,
+                                            ULONG ValueLength, PVOID Context, PVOID EntryContext);
 typedef RTL_QUERY_REGISTRY_ROUTINE *PRTL_QUERY_REGISTRY_ROUTINE;
 
 typedef struct _RTL_QUERY_REGISTRY_TABLE {
@@ -460,10 +470,10 @@ typedef struct _RTL_QUERY_REGISTRY_TABLE {
 #define RTL_REGISTRY_WINDOWS_NT 3
 #define RTL_REGISTRY_HANDLE 0x40000000
 #define RTL_REGISTRY_OPTIONAL 0x80000000
-NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable, PVOID Context,
-                                PVOID Environment);
-NTSTATUS RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, ULONG ValueType, PVOID ValueData,
-                               ULONG ValueLength);
+NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable,
+                                PVOID Context, PVOID Environment);
+NTSTATUS RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, ULONG ValueType,
+                               PVOID ValueData, ULONG ValueLength);
 NTSTATUS RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName);
 NTSTATUS RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path);
 NTSTATUS RtlCreateRegistryKey(ULONG RelativeTo, PWSTR Path);
@@ -475,7 +485,8 @@ ULONG RtlNtStatusToDosError(NTSTATUS Status);
 ULONG RtlNtStatusToDosErrorNoTeb(NTSTATUS Status);
 VOID RtlGetCallersAddress(PVOID *CallersAddress, PVOID *CallersCaller);
 ULONG RtlWalkFrameChain(PVOID *Callers, ULONG Count, ULONG Flags);
-USHORT RtlCaptureStackBackTrace(ULONG FramesToSkip, ULONG FramesToCapture, PVOID *BackTrace, PULONG BackTraceHash);
+USHORT RtlCaptureStackBackTrace(ULONG FramesToSkip, ULONG FramesToCapture, PVOID *BackTrace,
+                                PULONG BackTraceHash);
 VOID RtlRaiseException(struct _EXCEPTION_RECORD *ExceptionRecord);
 VOID RtlAssert(PVOID VoidFailedAssertion, PVOID VoidFileName, ULONG LineNumber, PSTR MutableMessage);
 

@@ -429,8 +429,9 @@ VOID SeCaptureSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext);
 VOID SeLockSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext);
 VOID SeUnlockSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext);
 VOID SeReleaseSubjectContext(PSECURITY_SUBJECT_CONTEXT SubjectContext);
-BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor, PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext,
-                      BOOLEAN SubjectContextLocked, ACCESS_MASK DesiredAccess, ACCESS_MASK PreviouslyGrantedAccess,
+BOOLEAN SeAccessCheck(PSECURITY_DESCRIPTOR SecurityDescriptor,
+                      PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext, BOOLEAN SubjectContextLocked,
+                      ACCESS_MASK DesiredAccess, ACCESS_MASK PreviouslyGrantedAccess,
                       PPRIVILEGE_SET *Privileges, PGENERIC_MAPPING GenericMapping, KPROCESSOR_MODE AccessMode,
                       PACCESS_MASK GrantedAccess, PNTSTATUS AccessStatus);
 BOOLEAN SeSinglePrivilegeCheck(LUID PrivilegeValue, KPROCESSOR_MODE PreviousMode);
@@ -454,29 +455,37 @@ BOOLEAN SeValidSecurityDescriptor(ULONG Length, PSECURITY_DESCRIPTOR SecurityDes
 NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Revision);
 BOOLEAN RtlValidSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor);
 BOOLEAN RtlValidRelativeSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptorInput,
-                                           ULONG SecurityDescriptorLength, SECURITY_INFORMATION RequiredInformation);
+                                           ULONG SecurityDescriptorLength,
+                                           SECURITY_INFORMATION RequiredInformation);
 ULONG RtlLengthSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor);
 NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, BOOLEAN DaclPresent, PACL Dacl,
                                       BOOLEAN DaclDefaulted);
-NTSTATUS RtlGetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN DaclPresent, PACL *Dacl,
-                                      PBOOLEAN DaclDefaulted);
-NTSTATUS RtlGetSaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN SaclPresent, PACL *Sacl,
-                                      PBOOLEAN SaclDefaulted);
-NTSTATUS RtlSetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Owner, BOOLEAN OwnerDefaulted);
-NTSTATUS RtlGetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Owner, PBOOLEAN OwnerDefaulted);
-NTSTATUS RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Group, BOOLEAN GroupDefaulted);
-NTSTATUS RtlGetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Group, PBOOLEAN GroupDefaulted);
+NTSTATUS RtlGetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN DaclPresent,
+                                      PACL *Dacl, PBOOLEAN DaclDefaulted);
+NTSTATUS RtlGetSaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PBOOLEAN SaclPresent,
+                                      PACL *Sacl, PBOOLEAN SaclDefaulted);
+NTSTATUS RtlSetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Owner,
+                                       BOOLEAN OwnerDefaulted);
+NTSTATUS RtlGetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Owner,
+                                       PBOOLEAN OwnerDefaulted);
+NTSTATUS RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Group,
+                                       BOOLEAN GroupDefaulted);
+NTSTATUS RtlGetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID *Group,
+                                       PBOOLEAN GroupDefaulted);
 NTSTATUS RtlAbsoluteToSelfRelativeSD(PSECURITY_DESCRIPTOR AbsoluteSecurityDescriptor,
-                                     PSECURITY_DESCRIPTOR SelfRelativeSecurityDescriptor, PULONG BufferLength);
+                                     PSECURITY_DESCRIPTOR SelfRelativeSecurityDescriptor,
+                                     PULONG BufferLength);
 NTSTATUS RtlCreateAcl(PACL Acl, ULONG AclLength, ULONG AclRevision);
 BOOLEAN RtlValidAcl(PACL Acl);
 NTSTATUS RtlAddAce(PACL Acl, ULONG AceRevision, ULONG StartingAceIndex, PVOID AceList, ULONG AceListLength);
 NTSTATUS RtlGetAce(PACL Acl, ULONG AceIndex, PVOID *Ace);
 NTSTATUS RtlDeleteAce(PACL Acl, ULONG AceIndex);
 NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMask, PSID Sid);
-NTSTATUS RtlAddAccessAllowedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask, PSID Sid);
+NTSTATUS RtlAddAccessAllowedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask,
+                                  PSID Sid);
 NTSTATUS RtlAddAccessDeniedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMask, PSID Sid);
-NTSTATUS RtlAddAccessDeniedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask, PSID Sid);
+NTSTATUS RtlAddAccessDeniedAceEx(PACL Acl, ULONG AceRevision, ULONG AceFlags, ACCESS_MASK AccessMask,
+                                 PSID Sid);
 BOOLEAN RtlValidSid(PSID Sid);
 BOOLEAN RtlEqualSid(PSID Sid1, PSID Sid2);
 BOOLEAN RtlEqualPrefixSid(PSID Sid1, PSID Sid2);
@@ -487,7 +496,8 @@ PULONG RtlSubAuthoritySid(PSID Sid, ULONG SubAuthority);
 PUCHAR RtlSubAuthorityCountSid(PSID Sid);
 PSID_IDENTIFIER_AUTHORITY RtlIdentifierAuthoritySid(PSID Sid);
 NTSTATUS RtlCopySid(ULONG DestinationSidLength, PSID DestinationSid, PSID SourceSid);
-NTSTATUS RtlConvertSidToUnicodeString(PUNICODE_STRING UnicodeString, PSID Sid, BOOLEAN AllocateDestinationString);
+NTSTATUS RtlConvertSidToUnicodeString(PUNICODE_STRING UnicodeString, PSID Sid,
+                                      BOOLEAN AllocateDestinationString);
 PVOID RtlFreeSid(PSID Sid);
 NTSTATUS RtlAllocateAndInitializeSid(PSID_IDENTIFIER_AUTHORITY IdentifierAuthority, UCHAR SubAuthorityCount,
                                      ULONG SubAuthority0, ULONG SubAuthority1, ULONG SubAuthority2,

@@ -50,6 +50,18 @@ bool fm_credentials_are_privileged(void)
         return privileged;
 }
 
+/* A thread begins as whoever its creator was acting for at that moment. */
+static void become_ourselves(void)
+{
+        setfsgid(own_gid);
+        setfsuid(own_uid);
+        syscall(SYS_setgroups, 0, NULL);
+        self.uid = own_uid;
+        self.gid = own_gid;
+        self.groups_of = 0;
+        self.valid = true;
+}
+
 void fm_credentials_enter_thread(void)
 {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -57,6 +69,7 @@ void fm_credentials_enter_thread(void)
 
         if (!privileged)
                 return;
+        become_ourselves();
         /* Quotas hold for whom we act for; CAP_SYS_RESOURCE stays in effect whatever the fsuid is. */
         if (syscall(SYS_capget, &header, data) < 0)
                 return;
@@ -79,11 +92,8 @@ void fm_credentials_enter(const struct fm_caller *caller)
 
         if (!privileged)
                 return;
-        if (!self.valid) {
-                self.uid = own_uid;
-                self.gid = own_gid;
-                self.valid = true;
-        }
+        if (!self.valid)
+                become_ourselves();
         if (self.groups_of != 0 && (!caller || self.groups_of != caller->tid || self.uid != uid))
                 drop_groups();
         if (self.gid != gid) {

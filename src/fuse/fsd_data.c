@@ -62,6 +62,16 @@ void fm_fsd_read(struct fm_operation *op)
                                 (ULONG_PTR)count);
 }
 
+/* Where an appended piece ends, unless somebody has appended another one meanwhile. */
+static LONGLONG end_of_data(PFILE_OBJECT object, struct fm_file *file)
+{
+        struct stat st;
+
+        if (fm_backing_getattr(fm_fsd_file(object)->inode, file, &st) < 0)
+                return object->CurrentByteOffset.QuadPart;
+        return st.st_size;
+}
+
 void fm_fsd_write(struct fm_operation *op)
 {
         PFILE_OBJECT object = op->iopb.TargetFileObject;
@@ -96,8 +106,8 @@ void fm_fsd_write(struct fm_operation *op)
         }
         if (count > 0)
                 fm_fsd_mark_written(object);
-        if (!at_end && moves_position(op))
-                object->CurrentByteOffset.QuadPart = offset + count;
+        if (moves_position(op))
+                object->CurrentByteOffset.QuadPart = at_end ? end_of_data(object, file) : offset + count;
         fm_operation_set_result(op, STATUS_SUCCESS, (ULONG_PTR)count);
 }
 
@@ -135,17 +145,10 @@ static int own_lock(struct fm_operation *op)
  */
 void fm_fsd_lock_control(struct fm_operation *op)
 {
-        int error;
-
         if (op->iopb.MinorFunction == IRP_MN_LOCK)
                 op->iopb.TargetFileObject->LockOperation = TRUE;
-        if (fm_fsd_perform(op, op->iopb.MinorFunction, NULL, 0))
-                return;
-        error = own_lock(op);
-        if (error == -EAGAIN || error == -EACCES)
-                fm_operation_set_result(op, STATUS_LOCK_NOT_GRANTED, 0);
-        else if (error < 0)
-                fm_operation_set_error(op, -error);
-        else
-                fm_operation_set_result(op, STATUS_SUCCESS, 0);
+        if (!fm_fsd_perform(op, op->iopb.MinorFunction, NULL, 0))
+                fm_operation_set_error(op, -own_lock(op));
+        if (op->error == EAGAIN || op->error == EACCES)
+                fm_operation_set_error_as(op, op->error, STATUS_LOCK_NOT_GRANTED);
 }

@@ -148,6 +148,23 @@ static void fill_stat_lx(const struct fm_fsd_info *info, FILE_STAT_LX_INFORMATIO
         out->LxDeviceIdMinor = st->stx_rdev_minor;
 }
 
+static void fill_id(const struct statx *st, ULONGLONG *volume, FILE_ID_128 *id)
+{
+        *volume = (ULONGLONG)st->stx_dev_major << 32 | st->stx_dev_minor;
+        memcpy(id, &(uint64_t){st->stx_ino}, sizeof(uint64_t));
+}
+
+static void fill_stat_basic(const struct fm_fsd_info *info, FILE_STAT_BASIC_INFORMATION *out)
+{
+        FILE_STAT_LX_INFORMATION stat = {0};
+
+        fill_stat_lx(info, &stat);
+        /* Both begin with the same members, up to the number of links. */
+        memcpy(out, &stat, offsetof(FILE_STAT_BASIC_INFORMATION, DeviceType));
+        out->DeviceType = FILE_DEVICE_DISK;
+        fill_id(&info->st, (ULONGLONG *)&out->VolumeSerialNumber.QuadPart, &out->FileId128);
+}
+
 /* The fixed part of a class, on the stack, and where in it a name starts (0: it has none). */
 static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS class, void *scratch,
                         ULONG *name_at)
@@ -220,8 +237,7 @@ static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS c
         }
         case FileIdInformation: {
                 FILE_ID_INFORMATION *out = scratch;
-                out->VolumeSerialNumber = (ULONGLONG)st->stx_dev_major << 32 | st->stx_dev_minor;
-                memcpy(&out->FileId, &(uint64_t){st->stx_ino}, sizeof(uint64_t));
+                fill_id(st, &out->VolumeSerialNumber, &out->FileId);
                 return sizeof(*out);
         }
         case FileStatInformation:
@@ -231,6 +247,9 @@ static ULONG fill_fixed(const struct fm_fsd_info *info, FILE_INFORMATION_CLASS c
         case FileStatLxInformation:
                 fill_stat_lx(info, scratch);
                 return sizeof(FILE_STAT_LX_INFORMATION);
+        case FileStatBasicInformation:
+                fill_stat_basic(info, scratch);
+                return sizeof(FILE_STAT_BASIC_INFORMATION);
         case FileCaseSensitiveInformation:
                 *(ULONG *)scratch = FILE_CS_FLAG_CASE_SENSITIVE_DIR;
                 return sizeof(ULONG);

@@ -243,8 +243,8 @@ void fm_fsd_query_security(struct fm_operation *op)
                 return;
         }
         memcpy(buffer, descriptor, length);
-        if (!fm_fsd_perform(op, information, NULL, 0))
-                fm_operation_set_result(op, STATUS_SUCCESS, length);
+        fm_operation_set_result(op, STATUS_SUCCESS, length);
+        fm_fsd_perform(op, information, NULL, 0);
 }
 
 /* Bytes of the request's own descriptor that are to be compared: as many as it has, if it is self-relative

@@ -49,15 +49,20 @@ void fm_request_get_caller(fuse_req_t req, struct fm_caller *ret)
         ret->umask = context->umask & 0777;
 }
 
+static void kick_locked(void)
+{
+        monitor.kicked = true;
+        if (monitor.running)
+                pthread_cond_signal(&monitor.wake);
+}
+
 static void on_interrupt(fuse_req_t req, void *data)
 {
         struct fm_request *request = data;
 
         pthread_mutex_lock(&monitor.lock);
         request->signalled = true;
-        monitor.kicked = true;
-        if (monitor.running)
-                pthread_cond_signal(&monitor.wake);
+        kick_locked();
         pthread_mutex_unlock(&monitor.lock);
 }
 
@@ -71,14 +76,17 @@ struct fm_request *fm_request_new(fuse_req_t req)
         request->req = req;
         atomic_init(&request->refs, 1);
 
+        /* Whoever finds it in the list may answer it, and then req is gone. */
+        fuse_req_interrupt_func(req, on_interrupt, request);
         pthread_mutex_lock(&monitor.lock);
         request->next = monitor.first;
         if (monitor.first)
                 monitor.first->prev = request;
         monitor.first = request;
         request->monitored = true;
+        if (request->signalled)
+                kick_locked();
         pthread_mutex_unlock(&monitor.lock);
-        fuse_req_interrupt_func(req, on_interrupt, request);
         return request;
 }
 

@@ -361,5 +361,7 @@ ULONG fm_slow_options(int flags)
                 options |= FILE_WRITE_THROUGH;
         if (flags & O_DIRECT)
                 options |= FILE_NO_INTERMEDIATE_BUFFERING;
+        if (flags & O_NOFOLLOW)
+                options |= FILE_OPEN_REPARSE_POINT;
         return options;
 }

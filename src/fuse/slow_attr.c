@@ -223,6 +223,7 @@ struct change {
         struct fm_inode *inode;
         struct fm_file *file; /* may be NULL */
         const struct stat *attr;
+        struct stat before;
         int valid;
 };
 
@@ -233,6 +234,8 @@ static int set_attributes(struct fm_operation *op, struct fm_fsd_request *reques
         int error;
 
         (void)information;
+        if (!change->valid)
+                return 0; /* the access list, of which the mode took care */
         error = fm_backing_setattr(fm_fsd_caller(op, &scratch), change->inode, change->file, change->attr,
                                    change->valid, NULL);
         if (error == 0 && change->valid & FUSE_SET_ATTR_SIZE)
@@ -274,14 +277,13 @@ static int set_security(struct fm_slow *slow, PFILE_OBJECT file, struct change *
                 (change->valid & FUSE_SET_ATTR_UID ? OWNER_SECURITY_INFORMATION : 0) |
                 (change->valid & FUSE_SET_ATTR_GID ? GROUP_SECURITY_INFORMATION : 0);
         struct fm_operation *op = fm_slow_operation(slow, IRP_MJ_SET_SECURITY, 0, file, &change->request);
+        const struct stat *before = &change->before;
         UCHAR made[FM_FSD_SECURITY_SIZE], descriptor[FM_FSD_SECURITY_SIZE];
-        struct stat now = {0};
 
         /* The access list names the owner and the group that the file has or gets. */
-        fm_backing_getattr(change->inode, change->file, &now);
         change->request.made_length =
-                fm_fsd_security_build(change->valid & FUSE_SET_ATTR_UID ? change->attr->st_uid : now.st_uid,
-                                      change->valid & FUSE_SET_ATTR_GID ? change->attr->st_gid : now.st_gid,
+                fm_fsd_security_build(change->valid & FUSE_SET_ATTR_UID ? change->attr->st_uid : before->st_uid,
+                                      change->valid & FUSE_SET_ATTR_GID ? change->attr->st_gid : before->st_gid,
                                       change->attr->st_mode, information, made);
         memcpy(descriptor, made, sizeof(descriptor));
         change->request.made = made;
@@ -289,6 +291,29 @@ static int set_security(struct fm_slow *slow, PFILE_OBJECT file, struct change *
         op->iopb.Parameters.SetSecurity.SecurityInformation = information;
         op->iopb.Parameters.SetSecurity.SecurityDescriptor = (PSECURITY_DESCRIPTOR)descriptor;
         return fm_slow_run(op);
+}
+
+/* Windows has an attribute for a file that nobody may write: whether this is a chmod from or to that. */
+static bool changes_read_only(const struct change *change, int valid)
+{
+        return valid & FUSE_SET_ATTR_MODE && S_ISREG(change->inode->type) &&
+               !(change->attr->st_mode & 0222) != !(change->before.st_mode & 0222);
+}
+
+static int set_read_only(struct fm_slow *slow, PFILE_OBJECT file, struct change *change)
+{
+        const FILE_BASIC_INFORMATION basic = {
+                .FileAttributes = change->attr->st_mode & 0222 ? FILE_ATTRIBUTE_NORMAL : FILE_ATTRIBUTE_READONLY};
+        int error;
+
+        change->valid = 0;
+        error = fm_slow_set_information(slow, file, FileBasicInformation, &basic, sizeof(basic), NULL,
+                                        &change->request);
+        /* To the caller both are one: refused, nothing has changed. */
+        if (error)
+                fm_backing_setattr(&slow->request->caller, change->inode, change->file, &change->before,
+                                   FUSE_SET_ATTR_MODE, NULL);
+        return error;
 }
 
 /* Size, times, mode and owner, in this order, until one fails. */
@@ -307,6 +332,8 @@ static int change_all(struct fm_slow *slow, PFILE_OBJECT file, struct change *ch
         change->valid = valid & SECURITY_BITS;
         if (!error && change->valid)
                 error = set_security(slow, file, change);
+        if (!error && changes_read_only(change, valid))
+                error = set_read_only(slow, file, change);
         return error;
 }
 
@@ -316,16 +343,20 @@ void fm_slow_setattr(fuse_req_t req, struct fm_inode *inode, const struct stat *
         struct change change = {
                 .request.perform = set_attributes, .inode = inode, .file = file, .attr = attr};
         struct fm_slow_open_inode what = {.inode = inode};
-        const ACCESS_MASK access = (valid & FUSE_SET_ATTR_SIZE ? FILE_WRITE_DATA : 0) |
-                                   (valid & TIME_BITS ? FILE_WRITE_ATTRIBUTES : 0) |
-                                   (valid & FUSE_SET_ATTR_MODE ? WRITE_DAC : 0) |
-                                   (valid & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) ? WRITE_OWNER : 0);
+        ACCESS_MASK access = (valid & FUSE_SET_ATTR_SIZE ? FILE_WRITE_DATA : 0) |
+                             (valid & TIME_BITS ? FILE_WRITE_ATTRIBUTES : 0) |
+                             (valid & FUSE_SET_ATTR_MODE ? WRITE_DAC : 0) |
+                             (valid & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) ? WRITE_OWNER : 0);
         PFILE_OBJECT object = NULL;
         struct fm_slow slow;
         struct stat result;
         int error = 0;
 
         begin(&slow, req, inode, file);
+        if (valid & SECURITY_BITS)
+                fm_backing_getattr(inode, file, &change.before);
+        if (changes_read_only(&change, valid))
+                access |= FILE_WRITE_ATTRIBUTES;
         if (valid & FUSE_SET_ATTR_SIZE)
                 error = fm_slow_barrier_wait(&slow, inode);
         if (!error && file)

@@ -15,6 +15,7 @@
 
 static pthread_mutex_t barrier_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t barrier_changed = PTHREAD_COND_INITIALIZER;
+static _Atomic unsigned under_way; /* of all inodes: mostly there is none, and names need not be looked up for it */
 
 struct waiter {
         struct fm_cancel_watch watch;
@@ -53,8 +54,24 @@ int fm_slow_barrier_wait(struct fm_slow *slow, struct fm_inode *inode)
         return blocked ? EINTR : 0;
 }
 
+int fm_slow_barrier_wait_name(struct fm_slow *slow, struct fm_inode *parent, const char *name)
+{
+        struct fm_inode *inode;
+        struct stat st;
+        int error = 0;
+
+        if (atomic_load_explicit(&under_way, memory_order_acquire) == 0)
+                return 0;
+        inode = fm_inode_peek(parent, name, &st);
+        if (inode)
+                error = fm_slow_barrier_wait(slow, inode);
+        fm_inode_unref(inode);
+        return error;
+}
+
 void fm_slow_barrier_enter(struct fm_inode *inode)
 {
+        atomic_fetch_add(&under_way, 1);
         atomic_fetch_add(&inode->cleanups, 1);
 }
 
@@ -64,6 +81,7 @@ void fm_slow_barrier_leave(struct fm_inode *inode)
         if (atomic_fetch_sub(&inode->cleanups, 1) == 1)
                 pthread_cond_broadcast(&barrier_changed);
         pthread_mutex_unlock(&barrier_lock);
+        atomic_fetch_sub(&under_way, 1);
 }
 
 void fm_slow_cleanup_begin(struct fm_file *file)

@@ -118,7 +118,9 @@ static int grow(struct fm_slow *slow, struct fm_listing *listing, UCHAR *buffer,
         status = fm_operation_run(op);
         error = fm_slow_errno(op);
         listing->started = true;
-        if (status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE) {
+        if (status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE ||
+            (error == 0 && op->data.IoStatus.Information == 0)) {
+                /* Nothing at all is the end too: whoever answers so does it every time. */
                 listing->ended = true;
                 error = 0;
         } else if (error == 0) {

@@ -101,6 +101,8 @@ ULONG fm_slow_options(int flags);
  * EINTR when the caller does not wait any longer.
  */
 int fm_slow_barrier_wait(struct fm_slow *slow, struct fm_inode *inode);
+/* The same for what a name leads to, if it leads anywhere. */
+int fm_slow_barrier_wait_name(struct fm_slow *slow, struct fm_inode *parent, const char *name);
 void fm_slow_barrier_enter(struct fm_inode *inode);
 void fm_slow_barrier_leave(struct fm_inode *inode);
 /* One cleanup of a handle at a time: who closes it again, or for good, waits until the one before is over. */

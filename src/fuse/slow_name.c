@@ -217,25 +217,21 @@ void fm_slow_rename(fuse_req_t req, struct fm_inode *parent, const char *name, s
         };
         struct fm_inode *inode = NULL, *other = NULL;
         struct fm_slow slow;
-        struct stat st = {0};
         int error;
 
         fm_slow_begin(&slow, req, parent, new_parent);
-        error = fm_slow_find(&slow, parent, name, &inode, NULL);
+        /* There is no IRP for what takes the old name's place, and nothing comes unseen. */
+        error = flags & RENAME_WHITEOUT ? EINVAL : fm_slow_find(&slow, parent, name, &inode, NULL);
         if (!error)
                 error = fm_slow_barrier_wait(&slow, inode);
-        if (!error) {
-                other = fm_inode_peek(new_parent, new_name, &st);
-                if (other)
-                        error = fm_slow_barrier_wait(&slow, other);
-        }
+        if (!error)
+                error = fm_slow_barrier_wait_name(&slow, new_parent, new_name);
         if (!error && flags & RENAME_EXCHANGE) {
                 /*
                  * Two renames to Windows. The first is only asked for; the second does both, so that a filter
                  * that refuses either refuses all.
                  */
-                if (!other)
-                        error = -fm_inode_lookup(new_parent, new_name, &other, NULL);
+                error = -fm_inode_lookup(new_parent, new_name, &other, NULL);
                 renaming.nothing = true;
                 if (!error)
                         error = rename_one(&slow, &renaming, other, new_parent, new_name, parent, name);
@@ -273,14 +269,22 @@ void fm_slow_link(fuse_req_t req, struct fm_inode *inode, struct fm_inode *paren
 {
         struct linking linking = {.request.perform = do_link, .inode = inode, .parent = parent, .name = name};
         struct fm_slow_open_inode what = {.inode = inode};
+        const ULONG keep = FILE_DISPOSITION_DO_NOT_DELETE;
         PFILE_OBJECT file = NULL, target = NULL;
+        struct stat st = {.st_nlink = 1};
         struct fm_slow slow;
         void *buffer;
         ULONG length;
         int error;
 
         fm_slow_begin(&slow, req, inode, parent);
-        error = fm_slow_open_inode(&slow, FILE_WRITE_ATTRIBUTES, FILE_OPEN_REPARSE_POINT, &what, &file);
+        fm_backing_getattr(inode, NULL, &st);
+        error = fm_slow_open_inode(&slow, FILE_WRITE_ATTRIBUTES | (st.st_nlink ? 0 : DELETE), FILE_OPEN_REPARSE_POINT,
+                                   &what, &file);
+        /* What was opened to be deleted at its close, O_TMPFILE, is to stay. */
+        if (!error && st.st_nlink == 0)
+                error = fm_slow_set_information(&slow, file, FileDispositionInformationEx, &keep, sizeof(keep), NULL,
+                                                NULL);
         if (!error)
                 error = open_target(&slow, parent, name, false, &target);
         if (!error) {

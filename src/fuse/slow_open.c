@@ -189,11 +189,8 @@ void fm_slow_create(fuse_req_t req, struct fm_inode *parent, const char *name, m
                 .open_flags = fi->flags,
                 .open = open_as_asked,
         };
-        struct stat st = {0};
-        struct fm_inode *inode = fm_inode_peek(parent, name, &st);
-        int error = inode ? fm_slow_barrier_wait(&opening->slow, inode) : 0;
+        int error = fm_slow_barrier_wait_name(&opening->slow, parent, name);
 
-        fm_inode_unref(inode);
         if (error)
                 return fail(opening, error);
         opening->file = fm_slow_file_new(&opening->slow, NULL, parent, name);
@@ -227,7 +224,7 @@ void fm_slow_opendir(fuse_req_t req, struct fm_inode *inode, struct fuse_file_in
         const struct fm_slow_create create = {
                 .access = FILE_LIST_DIRECTORY | SYNCHRONIZE,
                 .disposition = FILE_OPEN,
-                .options = FILE_DIRECTORY_FILE,
+                .options = fm_slow_options(fi->flags | O_DIRECTORY),
                 .open_flags = O_RDONLY,
                 .open = open_as_asked,
         };
@@ -238,19 +235,27 @@ void fm_slow_opendir(fuse_req_t req, struct fm_inode *inode, struct fuse_file_in
 
 /*
  * The handle's cleanup if it is owed. After writes the next open waits until it is over: that is how a
- * verdict taken here is seen by whoever comes next.
+ * verdict taken here is seen by whoever comes next. closer: his close(2), NULL if nobody waits for it.
  */
-static void cleanup(PFILE_OBJECT object, struct fm_file *file, const struct fm_requestor *requestor)
+static void cleanup(PFILE_OBJECT object, struct fm_file *file, const struct fm_requestor *requestor,
+                    struct fm_request *closer)
 {
         struct fm_inode *inode = NULL;
 
-        fm_slow_cleanup_begin(file);
         /* Also what was written without an IRP, when no filter wanted to see writes. */
-        if (atomic_exchange(&file->written, false)) {
+        if (atomic_load(&file->written)) {
                 inode = fm_inode_ref(file->inode);
                 fm_slow_barrier_enter(inode);
-                fm_file_object(object)->cleaned = false;
+                /*
+                 * Who exits can't be killed any more, and a filter that asks for the program of who execs waits for him.
+                 * Both are let go before there is anything to wait for.
+                 */
+                if (closer && fm_thread_is_leaving(closer->caller.tid))
+                        fm_request_reply_error(closer, 0);
         }
+        fm_slow_cleanup_begin(file);
+        if (atomic_exchange(&file->written, false))
+                fm_file_object(object)->cleaned = false;
         fm_file_object_cleanup(object, requestor);
         if (inode) {
                 fm_slow_barrier_leave(inode);
@@ -268,17 +273,8 @@ void fm_slow_flush(fuse_req_t req, struct fm_file *file, struct fuse_file_info *
         error = fm_backing_flush(file, fi->lock_owner);
         if (slow.session->options.cleanup_each_flush)
                 atomic_store(&file->written, true);
-        if (atomic_load(&file->written)) {
-                struct fm_inode *inode = fm_inode_ref(file->inode);
-
-                fm_slow_barrier_enter(inode);
-                /* Who is exiting can't be killed any more. He is let go; who opens the file next waits. */
-                if (fm_thread_is_exiting(slow.request->caller.tid))
-                        fm_request_reply_error(slow.request, -error);
-                cleanup(slow.object, file, &slow.requestor);
-                fm_slow_barrier_leave(inode);
-                fm_inode_unref(inode);
-        }
+        if (atomic_load(&file->written))
+                cleanup(slow.object, file, &slow.requestor, slow.request);
         /* A cleanup can't fail: close(2) says what the backing file's would have said. */
         fm_request_reply_error(slow.request, -error);
         fm_slow_end(&slow);
@@ -305,7 +301,7 @@ void fm_slow_release(fuse_req_t req, struct fm_file *file, struct fuse_file_info
                 .uid = fm_file_object(object)->uid,
                 .gid = fm_file_object(object)->gid,
         };
-        cleanup(object, file, &opener);
+        cleanup(object, file, &opener, NULL);
         fm_object_unref(object);
         fm_slow_end(&slow);
 }
@@ -314,7 +310,7 @@ void fm_slow_abandon(struct fm_file *file)
 {
         PFILE_OBJECT object = atomic_load(&file->file_object);
 
-        cleanup(object, file, NULL);
+        cleanup(object, file, NULL, NULL);
         fm_object_unref(object);
 }
 

@@ -73,10 +73,9 @@ static int perform(struct fm_operation *op, struct fm_fsd_request *request, ULON
                                       attribute->ea_length, attribute->got, (size_t)attribute->got_size))
                         return -E2BIG; /* an EA can't be that long: the caller does without filters */
                 *information = used;
-        } else if (op->iopb.MajorFunction == IRP_MJ_QUERY_SECURITY) {
-                *information = op->iopb.Parameters.QuerySecurity.Length;
         }
-        return 0;
+        /* The descriptor is in its buffer, and the result says so. */
+        return op->iopb.MajorFunction == IRP_MJ_QUERY_SECURITY ? FM_FSD_ANSWERED : 0;
 }
 
 /* QUERY_EA for one name; the value that filters left goes into attribute->got. */

@@ -229,6 +229,70 @@ static void test_setattr_denied(void)
         irp_tear_down();
 }
 
+static ULONG basic_attributes;
+
+static void note_basic(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        basic_attributes =
+                ((FILE_BASIC_INFORMATION *)data->Iopb->Parameters.SetFileInformation.InfoBuffer)->FileAttributes;
+}
+
+static mode_t mode_of(const char *path)
+{
+        struct stat st;
+
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        return st.st_mode & 07777;
+}
+
+/* A mode from which or to which nobody may write is an attribute as well. */
+static void test_read_only(void)
+{
+        static const struct irp_rule noting = {
+                .major = IRP_MJ_SET_INFORMATION, .class = FileBasicInformation, .pre = note_basic};
+        static const struct irp_rule refuse = {
+                .major = IRP_MJ_SET_INFORMATION, .class = FileBasicInformation, .status = STATUS_ACCESS_DENIED};
+        int fd;
+
+        irp_set_up();
+        IN(path, "f");
+        IN(directory, "d");
+        touch("f", "x");
+        g_assert_cmpint(chmod(path, 0644), ==, 0);
+        irp_set_rule(&noting);
+        irp_clear();
+        g_assert_cmpint(chmod(path, 0555), ==, 0);
+        irp_expect("CREATE(OPEN,REPARSE) SET_SECURITY(4) SET_INFORMATION(4) CLEANUP CLOSE");
+        irp_set_rule(&noting);
+        g_assert_cmphex(basic_attributes, ==, FILE_ATTRIBUTE_READONLY);
+        g_assert_cmpint(mode_of(path), ==, 0555);
+        irp_clear();
+        g_assert_cmpint(chmod(path, 0400), ==, 0); /* as before, to Windows */
+        irp_expect("CREATE(OPEN,REPARSE) SET_SECURITY(4) CLEANUP CLOSE");
+        irp_clear();
+        fd = open(path, O_RDONLY);
+        irp_expect("CREATE(OPEN,NONDIR)");
+        irp_clear();
+        g_assert_cmpint(fchmod(fd, 0620), ==, 0);
+        close(fd);
+        irp_expect("CREATE(OPEN,REPARSE) SET_SECURITY(4) SET_INFORMATION(4) CLEANUP CLOSE CLEANUP CLOSE");
+        irp_set_rule(&noting);
+        g_assert_cmphex(basic_attributes, ==, FILE_ATTRIBUTE_NORMAL);
+        g_assert_cmpint(mode_of(path), ==, 0620);
+        /* Refused in its second half, the whole did not happen. */
+        irp_set_rule(&refuse);
+        g_assert_cmpint(chmod(path, 0444), ==, -1);
+        g_assert_cmpint(errno, ==, EACCES);
+        irp_set_rule(NULL);
+        g_assert_cmpint(mode_of(path), ==, 0620);
+        /* A directory's has another meaning on Windows. */
+        g_assert_cmpint(mkdir(directory, 0700), ==, 0);
+        irp_clear();
+        g_assert_cmpint(chmod(directory, 0500), ==, 0);
+        irp_expect("CREATE(OPEN,REPARSE) SET_SECURITY(4) CLEANUP CLOSE");
+        irp_tear_down();
+}
+
 /* Takes the entry "hidden" out of the list, as filters that hide files do. */
 static void hide(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
 {
@@ -281,6 +345,38 @@ static void test_readdir(void)
         irp_set_rule(NULL);
         g_assert_cmpint(count, ==, 2003);
         g_assert_false(found);
+        irp_tear_down();
+}
+
+/* How a filter may say that there is nothing (more). */
+static unsigned empty_answers;
+
+static void answer_with_nothing(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        /* Not for ever: this test has to end. */
+        data->IoStatus.Status = ++empty_answers > 10 ? STATUS_NO_MORE_FILES : STATUS_SUCCESS;
+        data->IoStatus.Information = 0;
+        FltCompletePendedPreOperation(data, FLT_PREOP_COMPLETE, NULL);
+}
+
+static void test_readdir_ends(void)
+{
+        static const struct irp_rule rules[] = {
+                {.major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .status = STATUS_NO_SUCH_FILE},
+                {.major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .status = STATUS_NO_MORE_FILES},
+                {.major = IRP_MJ_DIRECTORY_CONTROL, .class = -1, .pre = answer_with_nothing, .pends = true},
+        };
+        bool found;
+
+        irp_set_up();
+        touch("a", "x");
+        for (unsigned i = 0; i < G_N_ELEMENTS(rules); i++) {
+                irp_set_rule(&rules[i]);
+                g_assert_cmpint(count_entries(irp_mount, "a", &found), ==, 0);
+                irp_set_rule(NULL);
+                g_assert_cmpint(count_entries(irp_mount, "a", &found), ==, 3);
+        }
+        g_assert_cmpuint(empty_answers, ==, 1);
         irp_tear_down();
 }
 
@@ -402,7 +498,34 @@ static void test_xattr(void)
         irp_clear();
         g_assert_cmpint(setxattr(path, "user.with:colon", "1", 1, 0), ==, 0);
         g_assert_cmpint((int)getxattr(path, "user.with:colon", value, sizeof(value)), ==, 1);
+        /* Nor do those of the other namespaces have a counterpart. */
+        if (geteuid() == 0) {
+                g_assert_cmpint(setxattr(path, "trusted.probe", "1", 1, 0), ==, 0);
+                g_assert_cmpint((int)getxattr(path, "trusted.probe", value, sizeof(value)), ==, 1);
+                g_assert_cmpint(removexattr(path, "trusted.probe"), ==, 0);
+        }
         irp_expect("");
+        irp_tear_down();
+}
+
+/* An ACL is asked for as security, by those who want to see that. */
+static void test_query_acl(void)
+{
+        char value[64];
+
+        irp_set_up();
+        IN(path, "f");
+        touch("f", "x");
+        irp_watch(IRP_WATCH_DEFAULT | fm_major_bit(IRP_MJ_QUERY_SECURITY));
+        irp_clear();
+        g_assert_cmpint((int)getxattr(path, "system.posix_acl_access", value, sizeof(value)), ==, -1);
+        if (errno == EOPNOTSUPP) {
+                g_test_skip("the file system has no access control lists");
+        } else {
+                g_assert_cmpint(errno, ==, ENODATA);
+                irp_expect("CREATE(OPEN,REPARSE) QUERY_SECURITY CLEANUP CLOSE");
+                g_assert_cmphex(irp_record(0)->access, ==, READ_CONTROL | SYNCHRONIZE);
+        }
         irp_tear_down();
 }
 
@@ -504,10 +627,13 @@ int main(int argc, char **argv)
         g_test_add_func("/irp/attributes/size-view", test_size_view);
         g_test_add_func("/irp/attributes/setattr", test_setattr);
         g_test_add_func("/irp/attributes/setattr-denied", test_setattr_denied);
+        g_test_add_func("/irp/attributes/read-only", test_read_only);
         g_test_add_func("/irp/attributes/readdir", test_readdir);
+        g_test_add_func("/irp/attributes/readdir-ends", test_readdir_ends);
         g_test_add_func("/irp/attributes/inject", test_inject);
         g_test_add_func("/irp/attributes/seekdir", test_seekdir);
         g_test_add_func("/irp/attributes/xattr", test_xattr);
+        g_test_add_func("/irp/attributes/query-acl", test_query_acl);
         g_test_add_func("/irp/attributes/statfs", test_statfs);
         g_test_add_func("/irp/attributes/query-classes", test_query_classes);
         return g_test_run();

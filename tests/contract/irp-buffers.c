@@ -323,6 +323,63 @@ static void test_swapped_attribute(void)
         tear_down();
 }
 
+/* What the bottom puts into a swapped buffer is a whole descriptor, and no more than that is said to be there. */
+static void check_descriptor(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        PMDL mdl = FltGetSwappedBufferMdlAddress(data);
+        struct place place = place_of(data);
+        PSECURITY_DESCRIPTOR own;
+
+        g_assert_nonnull(mdl);
+        own = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
+        g_assert_true(own != *place.buffer);
+        g_assert_true(RtlValidSecurityDescriptor(own));
+        g_assert_cmpuint(data->IoStatus.Information, ==, RtlLengthSecurityDescriptor(own));
+        g_assert_cmpuint(data->IoStatus.Information, <=, place.length);
+        g_assert_cmpuint(*(UCHAR *)*place.buffer, ==, 0xee); /* nobody else has written into the first one */
+        memcpy(*place.buffer, own, data->IoStatus.Information);
+        returns++;
+}
+
+static void swap_out_of_marked(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects)
+{
+        struct place place = place_of(data);
+
+        memset(*place.buffer, 0xee, place.length);
+        swap(data);
+}
+
+static void test_swapped_security(void)
+{
+        const struct irp_rule rule = { .major = IRP_MJ_QUERY_SECURITY, .class = -1, .in_post = true,
+                                       .pre = swap_out_of_marked, .post = check_descriptor };
+        /* Version 2; owner rw-, user 4321 r--, group r--, mask r--, others --- */
+        static const struct {
+                uint32_t version;
+                struct {
+                        uint16_t tag, rights;
+                        uint32_t id;
+                } entries[5];
+        } acl = { 2, { { 0x01, 6, ~0u }, { 0x02, 4, 4321 }, { 0x04, 4, ~0u }, { 0x10, 4, ~0u }, { 0x20, 0, ~0u } } };
+        char got[sizeof(acl)];
+
+        set_up();
+        IN(path, "f");
+        g_autofree char *below = irp_in_source("f");
+        touch("f", "x");
+        if (setxattr(below, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0) {
+                g_test_skip("the temporary directory has no access control lists");
+                tear_down();
+                return;
+        }
+        irp_set_rule(&rule);
+        g_assert_cmpint((int)getxattr(path, "system.posix_acl_access", got, sizeof(got)), ==, sizeof(acl));
+        irp_set_rule(NULL);
+        g_assert_cmpmem(got, sizeof(got), &acl, sizeof(acl)); /* the list is more than a descriptor can say */
+        g_assert_cmpuint(returns, >=, 1); /* the kernel may ask for it once more, to check permissions */
+        tear_down();
+}
+
 static void no_violations(void)
 {
         g_assert_cmpuint(fm_violation_count(), ==, 0);
@@ -340,6 +397,7 @@ int main(int argc, char **argv)
         g_test_add_func("/irp/buffers/lock-user-buffer", test_lock_user_buffer);
         g_test_add_func("/irp/buffers/swapped-directory", test_swapped_directory);
         g_test_add_func("/irp/buffers/swapped-attribute", test_swapped_attribute);
+        g_test_add_func("/irp/buffers/swapped-security", test_swapped_security);
         g_test_add_func("/irp/buffers/no-violations", no_violations);
         return g_test_run();
 }

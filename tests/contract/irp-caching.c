@@ -11,7 +11,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -35,6 +37,27 @@ static const struct fm_session_options remembers = {
 
 static _Atomic unsigned requests[64], operations;
 
+/* What the front end itself takes for requests of one kind, on the worker that has it. */
+static struct {
+        _Atomic unsigned opcode;
+        _Atomic unsigned requests, allocations, locks;
+} cost;
+static __thread bool counts_cost;
+
+#define COUNT_CALLS(type, name, parameters, arguments, counter)                                              \
+        type __real_##name parameters;                                                                       \
+        type __wrap_##name parameters;                                                                       \
+        type __wrap_##name parameters                                                                        \
+        {                                                                                                    \
+                cost.counter += counts_cost;                                                                 \
+                return __real_##name arguments;                                                              \
+        }
+COUNT_CALLS(void *, malloc, (size_t size), (size), allocations)
+COUNT_CALLS(void *, calloc, (size_t count, size_t size), (count, size), allocations)
+COUNT_CALLS(gpointer, g_malloc, (gsize size), (size), allocations)
+COUNT_CALLS(gpointer, g_malloc0, (gsize size), (size), allocations)
+COUNT_CALLS(int, pthread_mutex_lock, (pthread_mutex_t *lock), (lock), locks)
+
 void __real_fuse_session_process_buf(struct fuse_session *session, const struct fuse_buf *buf);
 void __wrap_fuse_session_process_buf(struct fuse_session *session, const struct fuse_buf *buf);
 void __wrap_fuse_session_process_buf(struct fuse_session *session, const struct fuse_buf *buf)
@@ -43,7 +66,10 @@ void __wrap_fuse_session_process_buf(struct fuse_session *session, const struct 
 
         if (!(buf->flags & FUSE_BUF_IS_FD) && header->opcode < G_N_ELEMENTS(requests))
                 requests[header->opcode]++;
+        counts_cost = !(buf->flags & FUSE_BUF_IS_FD) && cost.opcode && header->opcode == cost.opcode;
+        cost.requests += counts_cost;
         __real_fuse_session_process_buf(session, buf);
+        counts_cost = false;
 }
 
 struct fm_operation *__real_fm_operation_new(PFLT_VOLUME volume, UCHAR major, PFILE_OBJECT file,
@@ -323,12 +349,53 @@ static void check_not_asked(const struct kind *kind, uint64_t majors)
                 g_assert_cmpuint(requests[kind->opcode], ==, 0);
         else if (can(kind) && kind->opcode != FUSE_READDIRPLUS)
                 g_assert_cmpuint(requests[kind->opcode], >, 0);
-        if (!majors)
+        if (!majors || majors == MAJOR(SET_VOLUME_INFORMATION))
                 g_assert_cmpuint(operations, ==, 0);
         else if (kind->token)
                 g_assert_cmpuint(irp_count(kind->token, NULL), ==, 0);
         undo();
         irp_tear_down();
+}
+
+/*
+ * The least that a request of this kind takes: a worker's first has to get what that worker keeps. False: none was
+ * made.
+ */
+static bool measure(const struct kind *kind, uint64_t majors, double *ret_allocations, double *ret_locks)
+{
+        bool any = false;
+
+        begin(kind, majors);
+        *ret_allocations = *ret_locks = G_MAXDOUBLE;
+        for (unsigned i = 0; i < 12; i++) {
+                cost.requests = cost.allocations = cost.locks = 0;
+                cost.opcode = kind->opcode;
+                kind->act();
+                cost.opcode = 0;
+                if (cost.requests == 0)
+                        continue;
+                any = true;
+                *ret_allocations = MIN(*ret_allocations, (double)cost.allocations / cost.requests);
+                *ret_locks = MIN(*ret_locks, (double)cost.locks / cost.requests);
+        }
+        undo();
+        irp_tear_down();
+        return any;
+}
+
+/* A filter that wants something else altogether costs a request nothing: no allocation, no lock, no operation. */
+static void test_free(gconstpointer data)
+{
+        const struct kind *kind = data;
+        double allocations, locks, more_allocations, more_locks;
+
+        if (!measure(kind, 0, &allocations, &locks) ||
+            !measure(kind, MAJOR(SET_VOLUME_INFORMATION), &more_allocations, &more_locks)) {
+                g_test_skip("the kernel does it alone");
+                return;
+        }
+        g_assert_cmpfloat(more_allocations, ==, allocations);
+        g_assert_cmpfloat(more_locks, ==, locks);
 }
 
 /* Without a filter, and with one that asked for all the rest. */
@@ -337,7 +404,101 @@ static void test_not_asked(gconstpointer data)
         const struct kind *kind = data;
 
         check_not_asked(kind, 0);
+        check_not_asked(kind, MAJOR(SET_VOLUME_INFORMATION));
         check_not_asked(kind, ALL & ~kind->majors & ~(kind->majors & QUERIES ? QUERIES : 0));
+}
+
+/* ---- a filter for WRITE alone ---- */
+
+enum { SPAN = 4 * 1024 * 1024 };
+
+/*
+ * How often each byte of the file came by in writes of a program, and in those of the pages' own. No record is lost:
+ * operations run one after the other here.
+ */
+static void count_bytes(const char *token, UCHAR *times)
+{
+        memset(times, 0, SPAN);
+        for (unsigned i = 0, left = irp_count(token, "\\f"); left; i++) {
+                const struct irp_record *record = irp_record(i);
+
+                if (strcmp(record->token, token) != 0)
+                        continue;
+                left--;
+                g_assert_cmpint(record->offset, >=, 0);
+                g_assert_cmpint(record->offset + record->length, <=, SPAN);
+                for (ULONG at = 0; at < record->length; at++)
+                        times[record->offset + at]++;
+        }
+}
+
+static void check_range(const UCHAR *times, off_t start, size_t length, UCHAR wanted)
+{
+        for (size_t i = 0; i < length; i++)
+                if (times[start + (off_t)i] != wanted)
+                        g_error("byte %lld came %d times", (long long)start + (long long)i, times[start + (off_t)i]);
+}
+
+/*
+ * Files are not opened with direct I/O for it: the cache writes through. Each write(2) comes, with its bytes and no
+ * others, and once, in pieces if it is large; nothing of it comes again when pages are written back. What a mapping
+ * changes comes as paging.
+ */
+static void test_write_only(void)
+{
+        static const struct {
+                off_t offset;
+                size_t length;
+        } writes[] = {
+                {100, 1}, {5000, 3000}, {PAGE * 10, PAGE}, {PAGE * 20 - 7, PAGE + 14}, {SPAN / 2 + 5, 1024 * 1024}};
+        g_autofree char *data = g_malloc(1024 * 1024);
+        g_autofree UCHAR *times = g_malloc(SPAN);
+        int append;
+
+        memset(data, 'w', 1024 * 1024);
+        irp_set_up_with(MAJOR(WRITE), &remembers);
+        irp_watch(ALL);
+        make_files();
+        map_it();
+        do_read(); /* of what is cached too */
+        for (unsigned i = 0; i < G_N_ELEMENTS(writes); i++) {
+                irp_clear();
+                g_assert_cmpint(pwrite(fd, data, writes[i].length, writes[i].offset), ==, (ssize_t)writes[i].length);
+                count_bytes("WRITE", times);
+                check_range(times, 0, (size_t)writes[i].offset, 0);
+                check_range(times, writes[i].offset, writes[i].length, 1);
+                check_range(times, writes[i].offset + (off_t)writes[i].length,
+                            SPAN - (size_t)writes[i].offset - writes[i].length, 0);
+                /* A small one is one operation. */
+                if (writes[i].length <= PAGE && writes[i].offset % PAGE + (off_t)writes[i].length <= PAGE)
+                        g_assert_cmpuint(irp_count("WRITE", "\\f"), ==, 1);
+        }
+        irp_clear();
+        append = open(path, O_WRONLY | O_APPEND);
+        g_assert_cmpint((int)write(append, "end", 3), ==, 3);
+        close(append);
+        g_assert_cmpuint(irp_count("WRITE", "\\f"), ==, 1);
+        g_assert_cmpuint(irp_record(0)->length, ==, 3);
+        g_assert_cmpint(irp_record(0)->offset, ==, -1); /* FILE_WRITE_TO_END_OF_FILE */
+
+        /* All of it is written: there is nothing left for later. */
+        irp_clear();
+        g_assert_cmpint(fsync(fd), ==, 0);
+        g_assert_cmpuint(irp_count("WRITE", NULL) + irp_count("WRITE(PAGING)", NULL), ==, 0);
+        if (map != MAP_FAILED) {
+                map[PAGE * 3] = 'm';
+                g_assert_cmpuint(irp_count("WRITE", NULL) + irp_count("WRITE(PAGING)", NULL), ==, 0);
+                g_assert_cmpint(msync((void *)map, PAGE * PAGES, MS_SYNC), ==, 0);
+                count_bytes("WRITE(PAGING)", times);
+                check_range(times, 0, PAGE * 3, 0);
+                check_range(times, PAGE * 3, PAGE, 1);
+                check_range(times, PAGE * 4, SPAN - PAGE * 4, 0);
+                g_assert_cmpuint(irp_count("WRITE", NULL), ==, 0);
+        }
+        irp_clear();
+        undo();
+        g_assert_cmpuint(irp_count("WRITE", NULL) + irp_count("WRITE(PAGING)", NULL), ==, 0);
+        irp_tear_down();
 }
 
 static void open_and_read(const char *wanted)
@@ -440,7 +601,13 @@ int main(int argc, char **argv)
                 if (kinds[i].majors)
                         g_test_add_data_func(asked, &kinds[i], test_asked);
                 g_test_add_data_func(not_asked, &kinds[i], test_not_asked);
+                if (!kinds[i].kept) {
+                        g_autofree char *costs_nothing = g_strdup_printf("/irp/caching/free/%s", kinds[i].name);
+
+                        g_test_add_data_func(costs_nothing, &kinds[i], test_free);
+                }
         }
+        g_test_add_func("/irp/caching/write-only", test_write_only);
         g_test_add_func("/irp/caching/reopen", test_reopen);
         g_test_add_func("/irp/caching/come-and-go", test_come_and_go);
         return g_test_run();

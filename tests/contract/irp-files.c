@@ -226,49 +226,252 @@ static gpointer close_it(gpointer fd)
         return NULL;
 }
 
-static gpointer open_it(gpointer path)
+static void pass_gate(void)
 {
-        int fd = open(path, O_RDONLY);
+        irp_set_rule(NULL);
+        pthread_mutex_lock(&gate.lock);
+        gate.leave = true;
+        pthread_cond_broadcast(&gate.changed);
+        pthread_mutex_unlock(&gate.lock);
+}
 
-        g_assert_cmpint(fd, >=, 0);
-        close(fd);
+static bool gate_is_open(void)
+{
+        bool open;
+
+        pthread_mutex_lock(&gate.lock);
+        open = gate.leave;
+        pthread_mutex_unlock(&gate.lock);
+        return open;
+}
+
+static void wait_until_held(void)
+{
+        pthread_mutex_lock(&gate.lock);
+        while (!gate.entered)
+                pthread_cond_wait(&gate.changed, &gate.lock);
+        pthread_mutex_unlock(&gate.lock);
+}
+
+static const struct irp_rule hold_cleanup = {.major = IRP_MJ_CLEANUP, .class = -1, .pre = hold, .name_suffix = "\\f"};
+
+/* A file "f" that was written, and the CLEANUP of its close held by the filter. */
+static GThread *hold_a_close(const char *path, int fd)
+{
+        GThread *closer;
+
+        g_assert_cmpint((int)write(fd, "x", 1), ==, 1);
+        gate.entered = gate.leave = false;
+        irp_set_rule(&hold_cleanup);
+        closer = g_thread_new("closer", close_it, GINT_TO_POINTER(fd));
+        wait_until_held();
+        return closer;
+}
+
+static int late_open(const char *path, int fd)
+{
+        int other = open(path, O_RDONLY);
+
+        return other < 0 ? -1 : close(other);
+}
+
+static int late_create(const char *path, int fd)
+{
+        int other = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        return other < 0 ? -1 : close(other);
+}
+
+static int late_unlink(const char *path, int fd)
+{
+        return unlink(path);
+}
+
+static int late_rename(const char *path, int fd)
+{
+        IN(other, "other");
+
+        return rename(path, other);
+}
+
+static int late_replace(const char *path, int fd)
+{
+        IN(other, "other");
+
+        return rename(other, path);
+}
+
+static int late_truncate(const char *path, int fd)
+{
+        return truncate(path, 0);
+}
+
+static int late_ftruncate(const char *path, int fd)
+{
+        return ftruncate(fd, 0);
+}
+
+static const struct late {
+        const char *name;
+        int (*act)(const char *path, int fd);
+} lates[] = {
+        {"open", late_open},         {"create", late_create},     {"unlink", late_unlink},
+        {"rename", late_rename},     {"replace", late_replace},   {"truncate", late_truncate},
+        {"ftruncate", late_ftruncate},
+};
+
+static struct {
+        const struct late *late;
+        const char *path;
+        int fd;
+} later;
+
+static gpointer come_late(gpointer unused)
+{
+        g_assert_cmpint(later.late->act(later.path, later.fd), ==, 0);
+        g_assert_true(gate_is_open());
         return NULL;
 }
 
-static void test_barrier(void)
+/* Whoever wants the file itself waits until the verdict of its last writer's close is there. */
+static void test_barrier(gconstpointer data)
 {
-        static const struct irp_rule rule = {.major = IRP_MJ_CLEANUP, .class = -1, .pre = hold};
-        GThread *closer, *opener;
+        GThread *closer, *thread;
         unsigned i;
 
         irp_set_up();
         IN(path, "f");
         int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
-        g_assert_cmpint((int)write(fd, "x", 1), ==, 1);
-        gate.entered = gate.leave = false;
+        touch("other", "");
+        later.late = data;
+        later.path = path;
+        later.fd = open(path, O_WRONLY);
         irp_clear();
-        irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP));
-        irp_set_rule(&rule);
-        closer = g_thread_new("closer", close_it, GINT_TO_POINTER(fd));
-        pthread_mutex_lock(&gate.lock);
-        while (!gate.entered)
-                pthread_cond_wait(&gate.changed, &gate.lock);
-        pthread_mutex_unlock(&gate.lock);
-        opener = g_thread_new("opener", open_it, path);
+        irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP) | fm_major_bit(IRP_MJ_SET_INFORMATION));
+        closer = hold_a_close(path, fd);
+        thread = g_thread_new("late", come_late, NULL);
         /* However often it is looked at, it does not come by. */
-        for (i = 0; i < 100; i++) {
+        for (i = 0; i < 30; i++) {
                 g_usleep(1000);
                 irp_expect("CLEANUP");
         }
-        irp_set_rule(NULL);
-        pthread_mutex_lock(&gate.lock);
-        gate.leave = true;
-        pthread_cond_broadcast(&gate.changed);
-        pthread_mutex_unlock(&gate.lock);
+        pass_gate();
+        g_thread_join(closer);
+        g_thread_join(thread);
+        close(later.fd);
+        irp_tear_down();
+}
+
+/* A file that was written and not yet closed is just open. */
+static void test_no_barrier(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_WRONLY | O_CREAT, 0600), other;
+
+        g_assert_cmpint((int)write(fd, "x", 1), ==, 1);
+        other = open(path, O_RDONLY);
+        g_assert_cmpint(other, >=, 0);
+        irp_expect("CREATE(OPEN_IF,NONDIR) WRITE CREATE(OPEN,NONDIR)");
+        close(other);
+        close(fd);
+        irp_tear_down();
+}
+
+/*
+ * A handle's CLEANUP is held, and somebody else who wrote through the handle exits, or execs another program. He can't be
+ * killed, so he waits for nobody; whoever opens the file waits for both.
+ */
+static void test_leave_behind_cleanup(gconstpointer execs)
+{
+        GThread *closer, *opener;
+        int ready[2], status;
+        char word;
+        pid_t child;
+
+        irp_set_up();
+        IN(path, "f");
+        int fd = open(path, O_WRONLY | O_CREAT, 0600), copy = dup(fd);
+
+        g_assert_cmpint(pipe(ready), ==, 0);
+        child = fork();
+        if (child == 0) {
+                bool failed = read(ready[0], &word, 1) != 1 || write(copy, "c", 1) != 1;
+
+                if (execs && !failed) {
+                        fcntl(fd, F_SETFD, FD_CLOEXEC);
+                        fcntl(copy, F_SETFD, FD_CLOEXEC);
+                        execl("/bin/true", "true", NULL);
+                }
+                _exit(failed || execs);
+        }
+        irp_watch(fm_major_bit(IRP_MJ_CREATE) | fm_major_bit(IRP_MJ_CLEANUP) | fm_major_bit(IRP_MJ_CLOSE));
+        irp_clear();
+        closer = hold_a_close(path, fd);
+        g_assert_cmpint((int)write(ready[1], "", 1), ==, 1);
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_cmpint(status, ==, 0);
+        later.late = &lates[0];
+        later.path = path;
+        opener = g_thread_new("opener", come_late, NULL);
+        irp_expect("CLEANUP");
+        pass_gate();
         g_thread_join(closer);
         g_thread_join(opener);
-        irp_expect("CLEANUP CREATE(OPEN,NONDIR) CLEANUP");
+        close(copy);
+        /* His own CLEANUP came too, before the open; the order of those of the two last handles does not matter. */
+        g_assert_cmpuint(irp_count("CLEANUP", "\\f"), >=, 2);
+        g_assert_cmpstr(irp_record(0)->token, ==, "CLEANUP");
+        g_assert_cmpstr(irp_record(1)->token, ==, "CLEANUP");
+        g_assert_cmpstr(irp_record(2)->token, ==, "CREATE(OPEN,NONDIR)");
+        close(ready[0]);
+        close(ready[1]);
+        irp_tear_down();
+}
+
+/* In a process of its own: munmap() writes the pages with its address space locked, and ours is the mount's. */
+static int change_after_close(const char *path)
+{
+        int fd = open(path, O_RDWR);
+        char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+        if (map == MAP_FAILED)
+                return errno;
+        if (pwrite(fd, "W", 1, 1) != 1 || close(fd) < 0)
+                return 255;
+        map[0] = 'M';
+        return munmap(map, 4096) < 0;
+}
+
+/* What a mapping changes after the close is written in nobody's name, and there is a CLEANUP for that too. */
+static void test_mapped_after_close(void)
+{
+        irp_set_up();
+        IN(path, "f");
+        pid_t child;
+        int status;
+
+        touch("f", "mapped-content");
+        irp_clear();
+        child = fork();
+        if (child == 0)
+                _exit(change_after_close(path));
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == ENODEV) {
+                g_test_skip("this kernel does not map files with direct I/O");
+                irp_tear_down();
+                return;
+        }
+        g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+        irp_expect("CREATE(OPEN,NONDIR) WRITE CLEANUP READ(PAGING) WRITE(PAGING) CLEANUP CLOSE");
+        g_assert_cmphex(irp_record(3)->irp_flags, ==,
+                        IRP_READ_OPERATION | IRP_NOCACHE | IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO);
+        g_assert_cmpuint(irp_record(3)->length % 4096, ==, 0);
+        g_assert_cmphex(irp_record(4)->irp_flags, ==, IRP_WRITE_OPERATION | IRP_NOCACHE | IRP_PAGING_IO);
+        /* FO_CLEANUP_COMPLETE is of the first one; its FILE_OBJECT goes on. */
+        g_assert_cmphex(irp_record(4)->file_flags & FO_CLEANUP_COMPLETE, ==, FO_CLEANUP_COMPLETE);
         irp_tear_down();
 }
 
@@ -411,7 +614,10 @@ static void test_tmpfile(void)
         fd = open(irp_mount, O_TMPFILE | O_RDWR, 0600);
         by_fd = g_strdup_printf("/proc/self/fd/%d", fd);
         g_assert_cmpint((int)write(fd, "t", 1), ==, 1);
+        irp_clear();
         g_assert_cmpint(linkat(AT_FDCWD, by_fd, AT_FDCWD, path, AT_SYMLINK_FOLLOW), ==, 0);
+        irp_expect("CREATE(OPEN,REPARSE) SET_INFORMATION(64) CREATE(OPEN,TARGET) SET_INFORMATION(11) "
+                   "CLEANUP CLOSE CLEANUP CLOSE");
         irp_clear();
         close(fd);
         irp_expect("CLEANUP CLOSE");
@@ -447,7 +653,15 @@ int main(int argc, char **argv)
         g_test_add_func("/irp/files/open-flags", test_open_flags);
         g_test_add_func("/irp/files/denied", test_denied);
         g_test_add_func("/irp/files/filter-reads", test_filter_reads);
-        g_test_add_func("/irp/files/barrier", test_barrier);
+        for (unsigned i = 0; i < G_N_ELEMENTS(lates); i++) {
+                g_autofree char *name = g_strdup_printf("/irp/files/barrier/%s", lates[i].name);
+
+                g_test_add_data_func(name, &lates[i], test_barrier);
+        }
+        g_test_add_func("/irp/files/no-barrier", test_no_barrier);
+        g_test_add_data_func("/irp/files/exit-behind-cleanup", GINT_TO_POINTER(false), test_leave_behind_cleanup);
+        g_test_add_data_func("/irp/files/exec-behind-cleanup", GINT_TO_POINTER(true), test_leave_behind_cleanup);
+        g_test_add_func("/irp/files/mapped-after-close", test_mapped_after_close);
         g_test_add_func("/irp/files/killed", test_killed);
         g_test_add_func("/irp/files/inherited", test_inherited);
         g_test_add_func("/irp/files/mmap", test_mmap);

@@ -152,7 +152,9 @@ static void test_outcome(void)
         int fd = set_up(~UINT64_C(0));
 
         g_assert_cmpint(lock(fd, F_SETLK, F_WRLCK, 0, 1), ==, 0);
+        irp_clear();
         g_assert_cmpint(in_child(try_to_lock), ==, EAGAIN);
+        g_assert_cmphex((guint)irp_find("LOCK_CONTROL(1)")->status, ==, (guint)STATUS_LOCK_NOT_GRANTED);
         g_assert_cmpint(lock(fd, F_SETLK, F_UNLCK, 0, 1), ==, 0);
         g_assert_cmpint(in_child(try_to_lock), ==, 0);
         irp_set_rule(&refuse);
@@ -169,6 +171,24 @@ static void test_outcome(void)
         g_assert_cmpint(lock(fd, F_SETLK, F_WRLCK, 0, 1), ==, -1);
         g_assert_cmpint(errno, ==, EIO);
         irp_set_rule(NULL);
+        tear_down(fd);
+}
+
+/*
+ * flock(2)'s ends with the last use of the handle, without an operation of its own. Nobody else is asked: a child would
+ * have inherited the backing file's descriptor, which is of this process.
+ */
+static void test_flock_closed(void)
+{
+        int fd = set_up(~UINT64_C(0)), other = open(path, O_RDWR);
+
+        g_assert_cmpint(flock(other, LOCK_EX), ==, 0);
+        irp_clear();
+        close(other);
+        /* Waits until the release is through, which is some time after close(2). */
+        g_assert_cmpint(flock(fd, LOCK_EX), ==, 0);
+        g_assert_cmpuint(irp_count("LOCK_CONTROL(1)", NULL), ==, 1);
+        g_assert_cmpuint(irp_count("LOCK_CONTROL(2)", NULL), ==, 0);
         tear_down(fd);
 }
 
@@ -265,6 +285,7 @@ int main(int argc, char **argv)
                 return 0;
         g_test_add_func("/irp/locks/parameters", test_parameters);
         g_test_add_func("/irp/locks/outcome", test_outcome);
+        g_test_add_func("/irp/locks/flock-closed", test_flock_closed);
         g_test_add_func("/irp/locks/wait", test_wait);
         g_test_add_data_func("/irp/locks/deadlock/no-filter", &none, test_deadlock);
         g_test_add_data_func("/irp/locks/deadlock/filter", &all, test_deadlock);

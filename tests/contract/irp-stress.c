@@ -83,18 +83,38 @@ static gpointer churn(gpointer opaque)
         return NULL;
 }
 
-static void test_come_and_go(void)
+static void load_all(void)
+{
+        for (int i = 0; i < STRESS_FILTERS; i++)
+                g_assert_cmphex((guint32)stress_load(i), ==, STATUS_SUCCESS);
+}
+
+/* The filters attach to a volume that comes later at the first operation. */
+static void use_volume(void)
+{
+        g_autofree char *path = irp_in_mount("first");
+
+        check_file(path, 'x');
+}
+
+/* joined: the volume comes when the filters run already. */
+static void check_come_and_go(bool joined)
 {
         GThread *callers[CALLERS], *churners[STRESS_FILTERS];
         struct churn churns[STRESS_FILTERS];
         PFLT_VOLUME volume;
 
+        stress_set_up();
+        atomic_store(&over, false);
+        if (joined)
+                load_all();
         irp_set_up();
         irp_watch(0);
         volume = irp_instance()->volume;
-        stress_set_up();
-        for (int i = 0; i < STRESS_FILTERS; i++)
-                g_assert_cmphex((guint32)stress_load(i), ==, STATUS_SUCCESS);
+        if (joined)
+                use_volume();
+        else
+                load_all();
         for (int i = 0; i < CALLERS; i++)
                 callers[i] = g_thread_new("caller", call, GINT_TO_POINTER(i));
         for (int i = 0; i < STRESS_FILTERS; i++) {
@@ -113,11 +133,22 @@ static void test_come_and_go(void)
         stress_check();
 }
 
+static void test_come_and_go(void)
+{
+        check_come_and_go(false);
+}
+
+static void test_come_and_go_on_joined_volume(void)
+{
+        check_come_and_go(true);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         if (!irp_can_mount())
                 return 0;
         g_test_add_func("/irp/come-and-go", test_come_and_go);
+        g_test_add_func("/irp/come-and-go-on-joined-volume", test_come_and_go_on_joined_volume);
         return g_test_run();
 }

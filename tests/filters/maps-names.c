@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A name provider: what is below \real is shown as \top\shown and nowhere else. It changes the name of an open on its
- * way down, keeps others from asking without an open, and translates names for who is above it.
+ * A name provider: what is below \real is shown as \top\shown and nowhere else. It changes the name of an
+ * open on its way down, keeps others from asking without an open, and translates names for who is above it.
  */
-#include <fltKernel.h>
+#include "fixture.h"
 
-static PFLT_FILTER filter;
 static UNICODE_STRING real = RTL_CONSTANT_STRING(L"\\real"), shown = RTL_CONSTANT_STRING(L"\\top\\shown");
 
 /* True, and *rest is what follows: the path is `from`, or below it. */
@@ -26,7 +25,8 @@ static FLT_PREOP_CALLBACK_STATUS refuse(PFLT_CALLBACK_DATA data, NTSTATUS status
         return FLT_PREOP_COMPLETE;
 }
 
-static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                            PVOID *context)
 {
         PFILE_OBJECT file = objects->FileObject;
         UNICODE_STRING rest;
@@ -48,7 +48,8 @@ static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELAT
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
-static FLT_PREOP_CALLBACK_STATUS pre_query_open(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+static FLT_PREOP_CALLBACK_STATUS pre_query_open(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                                PVOID *context)
 {
         UNICODE_STRING rest;
 
@@ -88,20 +89,6 @@ static NTSTATUS generate(PFLT_INSTANCE instance, PFILE_OBJECT file, PFLT_CALLBAC
         return status;
 }
 
-static NTSTATUS unload(FLT_FILTER_UNLOAD_FLAGS flags)
-{
-        UNREFERENCED_PARAMETER(flags);
-        FltUnregisterFilter(filter);
-        return STATUS_SUCCESS;
-}
-
-static NTSTATUS query_teardown(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_QUERY_TEARDOWN_FLAGS flags)
-{
-        UNREFERENCED_PARAMETER(objects);
-        UNREFERENCED_PARAMETER(flags);
-        return STATUS_SUCCESS;
-}
-
 static const FLT_OPERATION_REGISTRATION operations[] = {
         { IRP_MJ_CREATE, 0, pre_create, NULL },
         { IRP_MJ_QUERY_OPEN, 0, pre_query_open, NULL },
@@ -110,25 +97,8 @@ static const FLT_OPERATION_REGISTRATION operations[] = {
 };
 
 static const FLT_REGISTRATION registration = {
-        .Size = sizeof(registration),
-        .Version = FLT_REGISTRATION_VERSION,
+        FIXTURE_REGISTRATION,
         .OperationRegistration = operations,
-        .FilterUnloadCallback = unload,
-        .InstanceQueryTeardownCallback = query_teardown,
+        .FilterUnloadCallback = fixture_unload,
         .GenerateFileNameCallback = generate,
 };
-
-DRIVER_INITIALIZE DriverEntry;
-
-NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
-{
-        NTSTATUS status = FltRegisterFilter(driver, &registration, &filter);
-
-        UNREFERENCED_PARAMETER(path);
-        if (!NT_SUCCESS(status))
-                return status;
-        status = FltStartFiltering(filter);
-        if (!NT_SUCCESS(status))
-                FltUnregisterFilter(filter);
-        return status;
-}

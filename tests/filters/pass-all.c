@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers for everything that can be registered, asks for every post-operation there is, changes nothing: the mount must
- * look as if it were not there.
+ * Registers for everything that can be registered, asks for every post-operation there is, changes nothing:
+ * the mount must look as if it were not there.
  */
-#include <fltKernel.h>
-
-static PFLT_FILTER filter;
+#include "fixture.h"
 
 static FLT_PREOP_CALLBACK_STATUS pre(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
 {
         UNREFERENCED_PARAMETER(objects);
         UNREFERENCED_PARAMETER(context);
         /* The one without a post-operation. */
-        return data->Iopb->MajorFunction == IRP_MJ_SHUTDOWN ? FLT_PREOP_SUCCESS_NO_CALLBACK : FLT_PREOP_SUCCESS_WITH_CALLBACK;
+        return data->Iopb->MajorFunction == IRP_MJ_SHUTDOWN ? FLT_PREOP_SUCCESS_NO_CALLBACK
+                                                            : FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
 static FLT_POSTOP_CALLBACK_STATUS post(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID context,
@@ -23,20 +22,6 @@ static FLT_POSTOP_CALLBACK_STATUS post(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OB
         UNREFERENCED_PARAMETER(context);
         UNREFERENCED_PARAMETER(flags);
         return FLT_POSTOP_FINISHED_PROCESSING;
-}
-
-static NTSTATUS unload(FLT_FILTER_UNLOAD_FLAGS flags)
-{
-        UNREFERENCED_PARAMETER(flags);
-        FltUnregisterFilter(filter);
-        return STATUS_SUCCESS;
-}
-
-static NTSTATUS query_teardown(PCFLT_RELATED_OBJECTS objects, FLT_INSTANCE_QUERY_TEARDOWN_FLAGS flags)
-{
-        UNREFERENCED_PARAMETER(objects);
-        UNREFERENCED_PARAMETER(flags);
-        return STATUS_SUCCESS;
 }
 
 #define ALL(major) { major, 0, pre, post }
@@ -86,24 +71,7 @@ static const FLT_OPERATION_REGISTRATION operations[] = {
 };
 
 static const FLT_REGISTRATION registration = {
-        .Size = sizeof(registration),
-        .Version = FLT_REGISTRATION_VERSION,
+        FIXTURE_REGISTRATION,
         .OperationRegistration = operations,
-        .FilterUnloadCallback = unload,
-        .InstanceQueryTeardownCallback = query_teardown,
+        .FilterUnloadCallback = fixture_unload,
 };
-
-DRIVER_INITIALIZE DriverEntry;
-
-NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
-{
-        NTSTATUS status = FltRegisterFilter(driver, &registration, &filter);
-
-        UNREFERENCED_PARAMETER(path);
-        if (!NT_SUCCESS(status))
-                return status;
-        status = FltStartFiltering(filter);
-        if (!NT_SUCCESS(status))
-                FltUnregisterFilter(filter);
-        return status;
-}

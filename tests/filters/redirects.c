@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends opens below \from to \to, with STATUS_REPARSE, as simulated reparse points do. It provides no names: once a
- * file is open it is called what the file system calls it.
+ * Sends opens below \from to \to, with STATUS_REPARSE, as simulated reparse points do. It provides no names:
+ * once a file is open it is called what the file system calls it.
  */
-#include <fltKernel.h>
+#include "fixture.h"
 
-static PFLT_FILTER filter;
 static UNICODE_STRING from = RTL_CONSTANT_STRING(L"\\from\\moved"), to = RTL_CONSTANT_STRING(L"\\to");
 
 static BOOLEAN is_moved(PCUNICODE_STRING path)
@@ -14,7 +13,8 @@ static BOOLEAN is_moved(PCUNICODE_STRING path)
                (path->Length == from.Length || path->Buffer[from.Length / sizeof(WCHAR)] == L'\\');
 }
 
-static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                            PVOID *context)
 {
         PFILE_OBJECT file = objects->FileObject;
         PFLT_FILE_NAME_INFORMATION name;
@@ -24,8 +24,8 @@ static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELAT
         UNREFERENCED_PARAMETER(context);
         if (!is_moved(&file->FileName))
                 return FLT_PREOP_SUCCESS_NO_CALLBACK;
-        data->IoStatus.Status = FltGetFileNameInformation(data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT,
-                                                          &name);
+        data->IoStatus.Status =
+                FltGetFileNameInformation(data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name);
         data->IoStatus.Information = 0;
         if (!NT_SUCCESS(data->IoStatus.Status))
                 return FLT_PREOP_COMPLETE;
@@ -48,18 +48,13 @@ static FLT_PREOP_CALLBACK_STATUS pre_create(PFLT_CALLBACK_DATA data, PCFLT_RELAT
         return FLT_PREOP_COMPLETE;
 }
 
-static FLT_PREOP_CALLBACK_STATUS pre_query_open(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects, PVOID *context)
+static FLT_PREOP_CALLBACK_STATUS pre_query_open(PFLT_CALLBACK_DATA data, PCFLT_RELATED_OBJECTS objects,
+                                                PVOID *context)
 {
         UNREFERENCED_PARAMETER(data);
         UNREFERENCED_PARAMETER(context);
-        return is_moved(&objects->FileObject->FileName) ? FLT_PREOP_DISALLOW_FASTIO : FLT_PREOP_SUCCESS_NO_CALLBACK;
-}
-
-static NTSTATUS unload(FLT_FILTER_UNLOAD_FLAGS flags)
-{
-        UNREFERENCED_PARAMETER(flags);
-        FltUnregisterFilter(filter);
-        return STATUS_SUCCESS;
+        return is_moved(&objects->FileObject->FileName) ? FLT_PREOP_DISALLOW_FASTIO
+                                                        : FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
 static const FLT_OPERATION_REGISTRATION operations[] = {
@@ -69,23 +64,7 @@ static const FLT_OPERATION_REGISTRATION operations[] = {
 };
 
 static const FLT_REGISTRATION registration = {
-        .Size = sizeof(registration),
-        .Version = FLT_REGISTRATION_VERSION,
+        FIXTURE_REGISTRATION,
         .OperationRegistration = operations,
-        .FilterUnloadCallback = unload,
+        .FilterUnloadCallback = fixture_unload,
 };
-
-DRIVER_INITIALIZE DriverEntry;
-
-NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
-{
-        NTSTATUS status = FltRegisterFilter(driver, &registration, &filter);
-
-        UNREFERENCED_PARAMETER(path);
-        if (!NT_SUCCESS(status))
-                return status;
-        status = FltStartFiltering(filter);
-        if (!NT_SUCCESS(status))
-                FltUnregisterFilter(filter);
-        return status;
-}

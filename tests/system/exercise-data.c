@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads, writes, cuts, maps and copies one file at random and compares it with what it must be, kept in memory:
+ * Reads, writes, cuts, maps and copies one file at random and compares it with what it must be, kept in
+ * memory:
  *
  *     exercise-data SEED STEPS FILE
  *
@@ -37,8 +38,8 @@ static void compare(const unsigned char *got, size_t offset, size_t length, cons
 {
         for (size_t i = 0; i < length; i++)
                 if (got[i] != wanted[offset + i])
-                        FAIL("%s at %zu for %zu: byte %zu is 0x%02x, not 0x%02x", how, offset, length, offset + i,
-                             got[i], wanted[offset + i]);
+                        FAIL("%s at %zu for %zu: byte %zu is 0x%02x, not 0x%02x", how, offset, length,
+                             offset + i, got[i], wanted[offset + i]);
 }
 
 static void check_size(void)
@@ -179,7 +180,8 @@ static void step_allocate(void)
 /* A range of the file as it is, mapped for this once or since the beginning; NULL of an empty file. */
 static unsigned char *map(size_t *offset, size_t *length, int protection, unsigned char **to_unmap)
 {
-        const int flags = exercise_random(&exercise, 4) == 0 && protection == PROT_READ ? MAP_PRIVATE : MAP_SHARED;
+        const int flags =
+                exercise_random(&exercise, 4) == 0 && protection == PROT_READ ? MAP_PRIVATE : MAP_SHARED;
 
         *to_unmap = NULL;
         if (size == 0)
@@ -287,8 +289,9 @@ static void compare_all(void)
 int main(int argc, char **argv)
 {
         static void (*const steps[])(void) = {
-                step_read,     step_read, step_write, step_write,    step_append,    step_truncate,  step_allocate,
-                step_allocate, step_copy, step_sync,  step_map_read, step_map_write, step_map_write, step_reopen,
+                step_read,     step_read,      step_write,     step_write,  step_append,
+                step_truncate, step_allocate,  step_allocate,  step_copy,   step_sync,
+                step_map_read, step_map_write, step_map_write, step_reopen,
         };
         unsigned long count;
         int first;

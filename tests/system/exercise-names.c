@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does the same to two directories, one of them behind the filters, and wants the same to come of it: files, directories
- * and links are made, renamed and removed at random among few names, so that most are in the way of each other, and
- * handles stay open over it.
+ * Does the same to two directories, one of them behind the filters, and wants the same to come of it: files,
+ * directories and links are made, renamed and removed at random among few names, so that most are in the way
+ * of each other, and handles stay open over it.
  *
  *     exercise-names SEED STEPS DIRECTORY MODEL
  */
@@ -39,11 +39,11 @@ static int handles[HANDLES][2];
 #define FAIL(...) exercise_fail(&exercise, __VA_ARGS__)
 #define SAY(...) exercise_say(&exercise, __VA_ARGS__)
 
-#define BOTH(both, call)                                                                                              \
-        for (int side = 0; side < 2; side++) {                                                                        \
-                errno = 0;                                                                                            \
-                (both).r[side] = (int)(call);                                                                         \
-                (both).error[side] = (both).r[side] < 0 ? errno : 0;                                                  \
+#define BOTH(both, call) \
+        for (int side = 0; side < 2; side++) { \
+                errno = 0; \
+                (both).r[side] = (int)(call); \
+                (both).error[side] = (both).r[side] < 0 ? errno : 0; \
         }
 
 /* Whether both did it; they must agree. */
@@ -69,16 +69,19 @@ static void compare_attributes(const char *path, const struct stat *a, const str
 {
         if (a->st_mode != b->st_mode || a->st_nlink != b->st_nlink || a->st_uid != b->st_uid ||
             a->st_gid != b->st_gid || a->st_rdev != b->st_rdev)
-                FAIL("%s: mode %o links %lu owner %u:%u, but mode %o links %lu owner %u:%u in the model", path,
-                     a->st_mode, (unsigned long)a->st_nlink, a->st_uid, a->st_gid, b->st_mode,
+                FAIL("%s: mode %o links %lu owner %u:%u, but mode %o links %lu owner %u:%u in the model",
+                     path, a->st_mode, (unsigned long)a->st_nlink, a->st_uid, a->st_gid, b->st_mode,
                      (unsigned long)b->st_nlink, b->st_uid, b->st_gid);
         if (!S_ISDIR(a->st_mode) && a->st_size != b->st_size)
-                FAIL("%s: size %lld, but %lld in the model", path, (long long)a->st_size, (long long)b->st_size);
+                FAIL("%s: size %lld, but %lld in the model", path, (long long)a->st_size,
+                     (long long)b->st_size);
 }
 
 static void step_make(void)
 {
-        const int flags = exercise_random(&exercise, 2) ? O_EXCL : exercise_random(&exercise, 2) ? O_TRUNC : 0;
+        const int flags = exercise_random(&exercise, 2)   ? O_EXCL
+                          : exercise_random(&exercise, 2) ? O_TRUNC
+                                                          : 0;
         const unsigned slot = exercise_random(&exercise, HANDLES);
         struct both both;
         char path[3 * DEPTH];
@@ -208,8 +211,10 @@ static void step_attributes(void)
 {
         const mode_t mode = 0700 | exercise_random(&exercise, 0100);
         const struct timespec times[2] = {
-                {.tv_sec = exercise_random(&exercise, 1U << 31), .tv_nsec = exercise_random(&exercise, 1000000000)},
-                {.tv_sec = exercise_random(&exercise, 1U << 31), .tv_nsec = exercise_random(&exercise, 1000000000)},
+                {.tv_sec = exercise_random(&exercise, 1U << 31),
+                 .tv_nsec = exercise_random(&exercise, 1000000000)},
+                {.tv_sec = exercise_random(&exercise, 1U << 31),
+                 .tv_nsec = exercise_random(&exercise, 1000000000)},
         };
         const off_t size = exercise_random(&exercise, 2 * DATA_SIZE);
         const unsigned what = exercise_random(&exercise, 4);
@@ -313,7 +318,8 @@ static void compare_entry(const char *path, const int parents[2], const char *na
         } else if (S_ISDIR(attributes[0].st_mode)) {
                 BOTH(both, openat(parents[side], name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
                 if (both.r[0] < 0 || both.r[1] < 0)
-                        FAIL("%s: opendir: %s", path, strerror(both.error[0] ? both.error[0] : both.error[1]));
+                        FAIL("%s: opendir: %s", path,
+                             strerror(both.error[0] ? both.error[0] : both.error[1]));
                 compare_directory(path, both.r[0], both.r[1]);
         }
 }
@@ -381,9 +387,10 @@ static void compare_trees(void)
 int main(int argc, char **argv)
 {
         static void (*const steps[])(void) = {
-                step_make,  step_make, step_make,  step_write,   step_write,  step_read,       step_read,       step_mkdir,
-                step_mkdir, step_mkdir, step_mknod, step_remove, step_remove, step_link,       step_link,       step_symlink,
-                step_rename, step_rename, step_rename, step_rename, step_attributes, step_attributes, step_xattr, step_xattr,
+                step_make,   step_make,   step_make,       step_write,      step_write,  step_read,
+                step_read,   step_mkdir,  step_mkdir,      step_mkdir,      step_mknod,  step_remove,
+                step_remove, step_link,   step_link,       step_symlink,    step_rename, step_rename,
+                step_rename, step_rename, step_attributes, step_attributes, step_xattr,  step_xattr,
         };
         unsigned long count;
 

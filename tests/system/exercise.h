@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the exercisers share: numbers that the seed alone decides, so that a run can be repeated, and what was done last,
- * for who has to find out why a run failed.
+ * What the exercisers share: numbers that the seed alone decides, so that a run can be repeated, and what was
+ * done last, for who has to find out why a run failed.
  */
 #pragma once
 

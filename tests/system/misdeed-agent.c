@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent of filters that misuse their port: connects to \Misdeed, sends one message, and opens the file that it is given
- * while it is connected. Succeeds if it could connect, whatever became of the rest.
+ * The agent of filters that misuse their port: connects to \Misdeed, sends one message, and opens the file
+ * that it is given while it is connected. Succeeds if it could connect, whatever became of the rest.
  */
 #include <fcntl.h>
 #include <unistd.h>

@@ -10,12 +10,12 @@
 #include <fltUser.h>
 #include <fltUserExt.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "protocol.h"
@@ -64,17 +64,18 @@ static bool is_content(const unsigned char *view, size_t offset, size_t length)
         return true;
 }
 
-/* Whether writing there ends a process. */
-static bool is_fatal_to_write(unsigned char *byte)
+/* The kernel writes there as the program would, and says so where that would be a fault. */
+static bool is_read_only(unsigned char *byte)
 {
-        pid_t child = fork();
-        int status = 0;
+        int ends[2];
+        bool refused;
 
-        if (child == 0) {
-                *(volatile unsigned char *)byte = 'x';
-                _exit(0);
-        }
-        return waitpid(child, &status, 0) == child && status != 0;
+        if (pipe(ends) < 0)
+                return false;
+        refused = write(ends[1], "x", 1) == 1 && read(ends[0], byte, 1) < 0 && errno == EFAULT;
+        close(ends[0]);
+        close(ends[1]);
+        return refused;
 }
 
 /* Whether one of this process' descriptors is the file, open for writing. */
@@ -127,7 +128,7 @@ static void views(HANDLE section)
                         if (rows[i].access == FILE_MAP_COPY)
                                 view[0] = 'x'; /* the script looks what became of the file */
                         else
-                                good = good && is_fatal_to_write(view);
+                                good = good && is_read_only(view);
                         good = UnmapViewOfFile(view) && good;
                 }
                 row(good, rows[i].name);

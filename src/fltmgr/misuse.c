@@ -36,7 +36,6 @@ static void check_givens(struct fm_node *node)
         PFLT_INSTANCE instance = node->callback->instance;
         const FLT_RELATED_OBJECTS *objects = &node->objects;
         PFLT_FILTER filter = instance ? instance->filter : objects->Filter;
-        KPROCESSOR_MODE mode = operation->requestor.kernel ? KernelMode : UserMode;
         FLT_CALLBACK_DATA *data = &operation->data;
 
         if (G_UNLIKELY(objects->Size != sizeof(*objects) || objects->Filter != filter ||
@@ -51,10 +50,10 @@ static void check_givens(struct fm_node *node)
                 fm_misuse(node, "flt-objects-changed", "changed its FLT_RELATED_OBJECTS");
         }
         if (G_UNLIKELY(data->Iopb != &operation->iopb || data->Thread != operation->requestor.thread ||
-                       data->RequestorMode != mode)) {
+                       data->RequestorMode != operation->mode)) {
                 *(PETHREAD *)&data->Thread = operation->requestor.thread;
                 *(PFLT_IO_PARAMETER_BLOCK *)&data->Iopb = &operation->iopb;
-                *(KPROCESSOR_MODE *)&data->RequestorMode = mode;
+                *(KPROCESSOR_MODE *)&data->RequestorMode = operation->mode;
                 fm_misuse(node, "callback-data-changed", "changed Iopb, Thread or RequestorMode of the callback data");
         }
 }

@@ -102,7 +102,8 @@ static struct fm_operation *operation_alloc(PFLT_VOLUME volume, UCHAR major, PFI
         /* Windows exposes these two as constant fields. */
         *(PETHREAD *)&operation->data.Thread = requestor->thread;
         *(PFLT_IO_PARAMETER_BLOCK *)&operation->data.Iopb = &operation->iopb;
-        operation->data.RequestorMode = requestor->kernel ? KernelMode : UserMode;
+        operation->mode = requestor->kernel || major == IRP_MJ_CLEANUP || major == IRP_MJ_CLOSE ? KernelMode : UserMode;
+        operation->data.RequestorMode = operation->mode;
         operation->iopb.MajorFunction = major;
         operation->iopb.IrpFlags = irp_flags_of(major);
         operation->iopb.TargetFileObject = file;

@@ -64,6 +64,7 @@ struct fm_operation {
         /* Below: the dispatcher's own. */
         FLT_IO_PARAMETER_BLOCK original; /* as submitted: where a reparsed create starts again */
         FLT_CALLBACK_DATA_FLAGS kind;    /* which of the three it is, and how it came */
+        KPROCESSOR_MODE mode;            /* RequestorMode */
         fm_operation_done_fn *done;
         void *done_context;
         struct fm_stack *stack;
@@ -90,7 +91,10 @@ static inline struct fm_operation *fm_operation_from_data(PFLT_CALLBACK_DATA dat
         return CONTAINING_RECORD(data, struct fm_operation, data);
 }
 
-/* IRP-based, RequestorMode by requestor->kernel. file may be NULL; the operation takes a reference. Never NULL. */
+/*
+ * IRP-based, RequestorMode by requestor->kernel; but CLEANUP and CLOSE are the I/O manager's own, so KernelMode, whoever
+ * closes. file may be NULL; the operation takes a reference. Never NULL.
+ */
 struct fm_operation *fm_operation_new(PFLT_VOLUME volume, UCHAR major, PFILE_OBJECT file,
                                       const struct fm_requestor *requestor);
 /* The same without a reference: for the last CLEANUP and CLOSE of a file object that nobody refers to any more. */

@@ -63,6 +63,9 @@ static void test_write_and_close(void)
         g_assert_cmpstr(irp_record(0)->token, ==, "CLEANUP");
         g_assert_cmpuint(irp_record(0)->pid, ==, (guint)getpid());
         irp_expect("CLEANUP CLOSE");
+        /* It is the I/O manager that sends them. */
+        g_assert_cmpint(irp_record(0)->mode, ==, KernelMode);
+        g_assert_cmpint(irp_record(1)->mode, ==, KernelMode);
         irp_tear_down();
 }
 

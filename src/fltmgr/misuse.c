@@ -118,14 +118,15 @@ static void check_result_untouched(struct fm_node *node)
 FLT_PREOP_CALLBACK_STATUS fm_pre_status_checked(struct fm_node *node, FLT_PREOP_CALLBACK_STATUS status, PVOID *context)
 {
         struct fm_operation *operation = node->operation;
+        const char *why_not;
 
         if (status != FLT_PREOP_COMPLETE)
                 check_result_untouched(node);
         switch (status) {
         case FLT_PREOP_SYNCHRONIZE:
-                if (status == FLT_PREOP_SYNCHRONIZE && why_not_synchronize(operation))
-                        fm_misuse(node, "synchronize", "returned FLT_PREOP_SYNCHRONIZE: %s",
-                                  why_not_synchronize(operation));
+                why_not = why_not_synchronize(operation);
+                if (why_not)
+                        fm_misuse(node, "synchronize", "returned FLT_PREOP_SYNCHRONIZE: %s", why_not);
                 G_GNUC_FALLTHROUGH;
         case FLT_PREOP_SUCCESS_WITH_CALLBACK:
                 if (node->callback->post)

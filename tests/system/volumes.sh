@@ -104,8 +104,9 @@ was="$(held) $(ls "/proc/$manager/task" | wc -l) $(memory)"
 for _ in $(seq "$rounds"); do round || bad=$((bad + 1)); done
 now="$(held) $(ls "/proc/$manager/task" | wc -l) $(memory)"
 is "$rounds come and go" "$bad" 0
+# Each of the threads may have touched more of its buffer meanwhile, of 1 MiB.
 ok "and leave nothing behind: descriptors, threads, KiB: $was, then $now" \
-  awk -v was="$was" -v now="$now" 'BEGIN { split(was, w); split(now, n); exit !(n[1] <= w[1] && n[2] <= w[2] + 4 && n[3] <= w[3] + 4096) }'
+  awk -v was="$was" -v now="$now" 'BEGIN { split(was, w); split(now, n); exit !(n[1] <= w[1] && n[2] <= w[2] + 4 && n[3] <= w[3] + 8192) }'
 
 # Under load: I/O on the first volume and on one that joined, filters that come and go and attach.
 end=$((SECONDS + seconds))

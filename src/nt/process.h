@@ -24,7 +24,7 @@ bool fm_process_has_exited(PEPROCESS process);
 
 /*
  * True when the thread has a fatal signal pending (it, or its whole process, is being killed) or is
- * gone. Reads /proc: for interrupted requests only. *exact NULL allowed.
+ * gone. Reads /proc: for interrupted requests only.
  */
 bool fm_thread_is_dying(pid_t tid);
 
